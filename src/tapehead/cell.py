@@ -1,0 +1,276 @@
+"""Everything that runs through time: `Cell`, and `Chain` that stacks cells.
+
+Axes are always time first, then any number of batch axes (none included), then features:
+`(time, *batch, features)`.
+"""
+
+import abc
+from typing import Any
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Bool, Float, PRNGKeyArray
+
+from tapehead.errors import UserError
+
+State = Any
+"""A pytree that holds all a cell carries from step to step; every leaf leads with the batch axes."""
+
+
+def select(condition: Bool[Array, "*batch"], on_true: State, on_false: State) -> State:
+    """Leaf by leaf, `on_true` for the batch lanes where `condition` holds, else `on_false`.
+
+    `condition` has the batch axes; it is spread over the trailing axes of every leaf. A NaN on
+    the side not taken does not leak through.
+    """
+
+    def pick(a: Array, b: Array) -> Array:
+        spread = condition.reshape(condition.shape + (1,) * (a.ndim - condition.ndim))
+        return jnp.where(spread, a, b)
+
+    return jax.tree.map(pick, on_true, on_false)
+
+
+def expect_features(owner: str, x: Array, size: int) -> None:
+    """Refuse an input whose last axis does not have `size` features."""
+    if x.ndim == 0 or x.shape[-1] != size:
+        raise UserError(
+            f"{owner}: expected inputs with {size} features on the last axis, got shape {x.shape}"
+        )
+
+
+class Cell(eqx.Module):
+    """One time step of a network that carries state.
+
+    Subclasses give `step` and, if they carry anything, `initial_state`. They may replace `unroll`
+    by a faster path that computes the same numbers, `penalty` and `observe` where they have
+    something to say, and `restart` where the state holds randomness that must go on.
+
+    **Attributes:**
+
+    - `input_size`: features of one input, or `None` if any number will do.
+    - `output_size`: features of one output, or `None` if as many as the input has.
+    """
+
+    input_size: eqx.AbstractVar[int | None]
+    output_size: eqx.AbstractVar[int | None]
+
+    def initial_state(
+        self, batch: tuple[int, ...] = (), *, key: PRNGKeyArray | None = None
+    ) -> State:
+        """The state before the first step.
+
+        **Arguments:**
+
+        - `batch`: the batch axes of the sequences to come.
+        - `key`: draws whatever is random about the coming sequence (dropout masks, noise). Cells
+            are in training mode exactly when a key was given here; without one they are
+            deterministic.
+        """
+        return ()
+
+    @abc.abstractmethod
+    def step(
+        self, state: State, x: Float[Array, "*batch features"]
+    ) -> tuple[State, Float[Array, "*batch outputs"]]:
+        """One time step: `(state, x) -> (state, y)`, the order of `jax.lax.scan`."""
+
+    def unroll(
+        self,
+        state: State,
+        xs: Float[Array, "time *batch features"],
+        *,
+        mask: Bool[Array, "time *batch"] | None = None,
+        starts: Bool[Array, "time *batch"] | None = None,
+    ) -> tuple[State, Float[Array, "time *batch outputs"]]:
+        """Run over the leading time axis.
+
+        **Arguments:**
+
+        - `state`: where to begin, usually `initial_state(batch)`.
+        - `xs`: the inputs.
+        - `mask`: False on padding: there the state is held and the output is zero.
+        - `starts`: True where a new sequence begins: there the state is reset before the step
+            (on padding as well), so that several sequences can be packed end to end.
+
+        **Returns:** the last state and the outputs of every step.
+        """
+        return scan(self, state, xs, mask=mask, starts=starts)
+
+    def restart(self, state: State, batch: tuple[int, ...]) -> State:
+        """The state at the start of a further sequence; random streams in `state` go on."""
+        return self.initial_state(batch)
+
+    def penalty(self, state: State) -> Float[Array, "*batch"]:
+        """Extra loss that `state` gathered since its sequence began; zero by default."""
+        return jnp.zeros(())
+
+    def observe(self, state: State, x: Float[Array, "*batch features"]) -> dict[str, Any]:
+        """Named quantities of the coming step that its state will not hold (gates, allocation).
+
+        Only inspection calls this; keys are the field's words, and values may be nested dicts.
+        """
+        return {}
+
+
+def guarded_step(
+    cell: Cell,
+    state: State,
+    x: Array,
+    mask: Bool[Array, "*batch"] | None,
+    start: Bool[Array, "*batch"] | None,
+) -> tuple[State, Array]:
+    """`cell.step` under a mask and start flags, as `Cell.unroll` defines them."""
+    if start is not None:
+        state = select(start, cell.restart(state, start.shape), state)
+    new, y = cell.step(state, x)
+    if mask is not None:
+        new = select(mask, new, state)
+        y = select(mask, y, jnp.zeros_like(y))
+    return new, y
+
+
+def scan(
+    cell: Cell,
+    state: State,
+    xs: Array,
+    *,
+    mask: Bool[Array, "time *batch"] | None = None,
+    starts: Bool[Array, "time *batch"] | None = None,
+) -> tuple[State, Array]:
+    """The plain unroll: `jax.lax.scan` of `guarded_step`."""
+
+    def body(state: State, inputs: tuple[Array, Array | None, Array | None]) -> tuple[State, Array]:
+        x, mask, start = inputs
+        return guarded_step(cell, state, x, mask, start)
+
+    return jax.lax.scan(body, state, (xs, mask, starts))
+
+
+def run(
+    cell: Cell,
+    xs: Float[Array, "time *batch features"],
+    *,
+    mask: Bool[Array, "time *batch"] | None = None,
+    starts: Bool[Array, "time *batch"] | None = None,
+    key: PRNGKeyArray | None = None,
+    feature_axes: int = 1,
+) -> Float[Array, "time *batch outputs"]:
+    """The outputs of `cell` over a sequence, from its initial state.
+
+    `feature_axes` is 0 for integer tokens of shape `(time, *batch)`.
+    """
+    batch = xs.shape[1 : xs.ndim - feature_axes]
+    return cell.unroll(cell.initial_state(batch, key=key), xs, mask=mask, starts=starts)[1]
+
+
+class Stateless(Cell):
+    """A cell that carries nothing: a function applied at every step.
+
+    `unroll` applies it to the whole sequence at once, as one large product.
+    """
+
+    @abc.abstractmethod
+    def __call__(self, x: Array) -> Array:
+        """The function, on any leading axes."""
+
+    def step(self, state: State, x: Array) -> tuple[State, Array]:
+        """Apply the function; the state `()` passes through."""
+        return state, self(x)
+
+    def unroll(
+        self,
+        state: State,
+        xs: Array,
+        *,
+        mask: Bool[Array, "time *batch"] | None = None,
+        starts: Bool[Array, "time *batch"] | None = None,
+    ) -> tuple[State, Array]:
+        """Apply the function to all steps in one call."""
+        ys = self(xs)
+        return state, ys if mask is None else select(mask, ys, jnp.zeros_like(ys))
+
+
+class Chain(Cell):
+    """Cells in a row, the output of each the input of the next; itself a cell.
+
+    `step` steps every member. `unroll` unrolls member by member, so that stateless members see
+    the whole sequence as one matrix product and members with a faster `unroll` of their own use
+    it. Both give the same numbers.
+
+    ```python
+    model = Chain(LSTM(8, 100, key=k1), Linear(100, 8, key=k2))
+    ```
+
+    **Raises:** `UserError` if it is empty or two neighbours' sizes differ.
+    """
+
+    cells: tuple[Cell, ...]
+    input_size: int | None = eqx.field(static=True)
+    output_size: int | None = eqx.field(static=True)
+
+    def __init__(self, *cells: Cell):
+        if not cells:
+            raise UserError("Chain: needs at least one cell, got none")
+        size = cells[0].input_size
+        self.input_size = size
+        for position, cell in enumerate(cells):
+            if None not in (size, cell.input_size) and size != cell.input_size:
+                raise UserError(
+                    f"Chain: member {position} ({type(cell).__name__}) takes {cell.input_size} "
+                    f"features but the member before it gives {size}"
+                )
+            size = size if cell.output_size is None else cell.output_size
+        self.cells = cells
+        self.output_size = size
+
+    def initial_state(
+        self, batch: tuple[int, ...] = (), *, key: PRNGKeyArray | None = None
+    ) -> tuple[State, ...]:
+        """A tuple of the members' initial states."""
+        keys = [None] * len(self.cells) if key is None else list(jax.random.split(key, len(self.cells)))
+        return tuple(
+            cell.initial_state(batch, key=k) for cell, k in zip(self.cells, keys, strict=True)
+        )
+
+    def step(self, state: tuple[State, ...], x: Array) -> tuple[tuple[State, ...], Array]:
+        """Step every member in turn."""
+        states = []
+        for cell, before in zip(self.cells, state, strict=True):
+            after, x = cell.step(before, x)
+            states.append(after)
+        return tuple(states), x
+
+    def unroll(
+        self,
+        state: tuple[State, ...],
+        xs: Array,
+        *,
+        mask: Bool[Array, "time *batch"] | None = None,
+        starts: Bool[Array, "time *batch"] | None = None,
+    ) -> tuple[tuple[State, ...], Array]:
+        """Unroll every member in turn."""
+        states = []
+        for cell, before in zip(self.cells, state, strict=True):
+            after, xs = cell.unroll(before, xs, mask=mask, starts=starts)
+            states.append(after)
+        return tuple(states), xs
+
+    def restart(self, state: tuple[State, ...], batch: tuple[int, ...]) -> tuple[State, ...]:
+        """Restart every member."""
+        return tuple(c.restart(s, batch) for c, s in zip(self.cells, state, strict=True))
+
+    def penalty(self, state: tuple[State, ...]) -> Array:
+        """The sum of the members' penalties."""
+        penalties = [c.penalty(s) for c, s in zip(self.cells, state, strict=True)]
+        return sum(penalties, start=jnp.zeros(()))
+
+    def observe(self, state: tuple[State, ...], x: Array) -> dict[str, Any]:
+        """What each member has to show, under its position; silent members are left out."""
+        seen: dict[str, Any] = {}
+        for position, (cell, before) in enumerate(zip(self.cells, state, strict=True)):
+            if shown := cell.observe(before, x):
+                seen[str(position)] = shown
+            x = cell.step(before, x)[1]
+        return seen

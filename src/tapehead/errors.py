@@ -1,0 +1,35 @@
+"""The one exception for mistakes a user can mend."""
+
+import difflib
+from collections.abc import Iterable
+
+
+class UserError(ValueError):
+    """A mistake in what the user gave: one line that names it, what was expected and the mend.
+
+    The command line prints the message and exits with status 2; library users catch it as a
+    `ValueError`.
+    """
+
+
+def nearest(name: str, known: Iterable[str]) -> str:
+    """`"; did you mean 'copy'?"` for the known name nearest to `name`, or an empty string."""
+    close = difflib.get_close_matches(name, list(known), n=1, cutoff=0.5)
+    return f"; did you mean '{close[0]}'?" if close else ""
+
+
+def at_least(owner: str, minimum: float, **values: float) -> None:
+    """Refuse any of the named `values` that is below `minimum`.
+
+    Raises `UserError`, e.g. `DNC: slots must be at least 1, got 0`.
+    """
+    for name, value in values.items():
+        if not value >= minimum:
+            raise UserError(f"{owner}: {name} must be at least {minimum}, got {value}")
+
+
+def within(owner: str, low: float, high: float, **values: float) -> None:
+    """Refuse any of the named `values` outside the closed interval [low, high]."""
+    for name, value in values.items():
+        if not low <= value <= high:
+            raise UserError(f"{owner}: {name} must be between {low} and {high}, got {value}")

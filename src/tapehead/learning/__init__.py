@@ -1,0 +1,15 @@
+"""Learning rules: values that say how the gradient of a sequence's loss is obtained."""
+
+from tapehead.learning.bptt import BPTT, TruncatedBPTT
+from tapehead.learning.rule import LearningRule, Metrics
+from tapehead.registry import Registry
+
+RULES: Registry[type[LearningRule]] = Registry(
+    "learning rule",
+    {
+        "bptt": BPTT,
+        "truncated-bptt": TruncatedBPTT,
+    },
+)
+
+__all__ = ["BPTT", "RULES", "LearningRule", "Metrics", "TruncatedBPTT"]

@@ -1,0 +1,154 @@
+"""`MemoryCell`: a controller joined to a memory."""
+
+from typing import Any, NamedTuple
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float, PRNGKeyArray
+
+from tapehead.cell import Cell, State
+from tapehead.cells.layers import Dropout, LayerNorm, Linear
+from tapehead.errors import UserError
+from tapehead.memory.memory import Memory, MemoryState
+
+
+class MemoryCellState(NamedTuple):
+    """What a memory network carries.
+
+    **Attributes:**
+
+    - `controller`: the controller's state.
+    - `memory`: the memory's state.
+    - `reads`: the vectors read at the last step, `(*batch, read_heads, width)`.
+    - `bypass`: the state of the bypass dropout.
+    """
+
+    controller: State
+    memory: MemoryState
+    reads: Float[Array, "*batch read_heads width"]
+    bypass: State
+
+
+class MemoryCell(Cell):
+    """A controller, an interface, a memory and a readout.
+
+    With χ_t = [x_t; r_{t−1}] the input joined to the last step's reads:
+
+        h_t = controller(χ_t),   ξ_t = W_ξ h_t + b_ξ,   r_t = memory(ξ_t),   y_t = W_y [h_t; r_t] + b_y
+
+    **Attributes:**
+
+    - `controller`: any `Cell` that takes `input_size + read_heads · width` features.
+    - `interface`: from the controller's output to the flat interface vector.
+    - `norm`: layer norm of the interface vector, or `None` (Franke et al. 2018).
+    - `memory`: the `Memory`.
+    - `bypass`: dropout of the controller's output on its way to the readout, so that the
+        network cannot do without its memory (Franke et al. 2018).
+    - `readout`: from the controller's output and the reads to the output.
+    - `clip`: the controller's output and the cell's are held in [−clip, clip]; `None` for no limit.
+
+    Source: Graves et al., "Neural Turing Machines" (2014) and "Hybrid computing using a neural
+    network with dynamic external memory" (2016).
+    """
+
+    controller: Cell
+    interface: Linear
+    norm: LayerNorm | None
+    memory: Memory
+    bypass: Dropout
+    readout: Linear
+    clip: float | None = eqx.field(static=True)
+    input_size: int | None = eqx.field(static=True)
+    output_size: int | None = eqx.field(static=True)
+
+    def __init__(
+        self,
+        controller: Cell,
+        memory: Memory,
+        output_size: int,
+        *,
+        clip: float | None = None,
+        interface_norm: bool = False,
+        bypass_dropout: float = 0.0,
+        key: PRNGKeyArray,
+    ):
+        """Join `controller` and `memory`, drawing the interface and the readout with `key`."""
+        reads = memory.read_heads * memory.width
+        if controller.input_size is None or controller.input_size <= reads:
+            raise UserError(
+                f"MemoryCell: the controller must take more than the {reads} features that are "
+                f"read from memory, got {controller.input_size}"
+            )
+        if controller.output_size is None:
+            raise UserError("MemoryCell: the controller must have a fixed output size, got None")
+        if clip is not None and not clip > 0:
+            raise UserError(f"MemoryCell: clip must be above 0, got {clip}")
+        interface_key, readout_key = jax.random.split(key)
+        self.controller = controller
+        self.memory = memory
+        self.interface = Linear(controller.output_size, memory.interface_size, key=interface_key)
+        self.norm = LayerNorm(memory.interface_size) if interface_norm else None
+        self.bypass = Dropout(bypass_dropout)
+        self.readout = Linear(controller.output_size + reads, output_size, key=readout_key)
+        self.clip = clip
+        self.input_size = controller.input_size - reads
+        self.output_size = output_size
+
+    def initial_state(
+        self, batch: tuple[int, ...] = (), *, key: PRNGKeyArray | None = None
+    ) -> MemoryCellState:
+        """Nothing read yet; the controller and the memory at their own beginnings."""
+        keys = [None, None, None] if key is None else list(jax.random.split(key, 3))
+        dtype = self.readout.weight.dtype
+        return MemoryCellState(
+            controller=self.controller.initial_state(batch, key=keys[0]),
+            memory=self.memory.initial_state(batch, key=keys[1]),
+            reads=jnp.zeros((*batch, self.memory.read_heads, self.memory.width), dtype),
+            bypass=self.bypass.initial_state(batch, key=keys[2]),
+        )
+
+    def _clipped(self, x: Array) -> Array:
+        return x if self.clip is None else jnp.clip(x, -self.clip, self.clip)
+
+    def _control(self, state: MemoryCellState, x: Array) -> tuple[State, Array, Any]:
+        """The controller's new state and output, and the interface it asks for."""
+        reads = state.reads.reshape(*state.reads.shape[:-2], -1)
+        controller, hidden = self.controller.step(
+            state.controller, jnp.concatenate([x, reads], axis=-1)
+        )
+        hidden = self._clipped(hidden)
+        flat = self.interface(hidden)
+        if self.norm is not None:
+            flat = self.norm(flat)
+        return controller, hidden, self.memory.interface(flat)
+
+    def step(
+        self, state: MemoryCellState, x: Float[Array, "*batch features"]
+    ) -> tuple[MemoryCellState, Float[Array, "*batch outputs"]]:
+        """Control, write, read, answer."""
+        controller, hidden, interface = self._control(state, x)
+        memory, reads = self.memory.step(state.memory, interface)
+        bypass, passed = self.bypass.step(state.bypass, hidden)
+        flat_reads = reads.reshape(*reads.shape[:-2], -1)
+        y = self._clipped(self.readout(jnp.concatenate([passed, flat_reads], axis=-1)))
+        return MemoryCellState(controller, memory, reads, bypass), y
+
+    def restart(self, state: MemoryCellState, batch: tuple[int, ...]) -> MemoryCellState:
+        """A fresh memory; random streams go on."""
+        return self.initial_state(batch)._replace(
+            controller=self.controller.restart(state.controller, batch),
+            bypass=self.bypass.restart(state.bypass, batch),
+        )
+
+    def penalty(self, state: MemoryCellState) -> Array:
+        """The controller's penalty."""
+        return self.controller.penalty(state.controller)
+
+    def observe(self, state: MemoryCellState, x: Array) -> dict[str, Any]:
+        """The interface's named fields, and what the memory has to show of the step."""
+        _, _, interface = self._control(state, x)
+        return {
+            "interface": interface._asdict(),
+            "memory": self.memory.observe(state.memory, interface),
+        }

@@ -1,0 +1,51 @@
+"""`Sequences`: one batch of sequences, as tasks make them and learning rules read them."""
+
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Bool, Float
+
+
+class Sequences(NamedTuple):
+    """One batch of sequences with what is wanted of a model at each step.
+
+    **Attributes:**
+
+    - `inputs`: `(time, *batch, features)` float, or `(time, *batch)` integer tokens.
+    - `targets`: `(time, *batch, ...)`, whatever the task's loss compares outputs with.
+    - `weights`: `(time, *batch)`, how much each step's loss counts; 0 where nothing is asked.
+    - `mask`: `(time, *batch)`, False on padding; `None` if there is none.
+    """
+
+    inputs: Array
+    targets: Array
+    weights: Float[Array, "time *batch"]
+    mask: Bool[Array, "time *batch"] | None = None
+
+    @property
+    def batch(self) -> tuple[int, ...]:
+        """The batch axes."""
+        return self.weights.shape[1:]
+
+    def normalised(self) -> "Sequences":
+        """The same batch with weights that sum to 1, so that a weighted sum is a mean."""
+        total = jnp.sum(self.weights)
+        return self._replace(weights=self.weights / jnp.where(total > 0, total, 1))
+
+    def windows(self, size: int) -> "Sequences":
+        """Cut time into windows: every field becomes `(windows, size, *batch, ...)`.
+
+        The last window is filled up with steps that are masked out and have no weight.
+        """
+        time = self.weights.shape[0]
+        fill = -time % size
+        mask = self.mask
+        if fill and mask is None:
+            mask = jnp.ones(self.weights.shape, bool)
+
+        def cut(x: Array) -> Array:
+            padded = jnp.pad(x, [(0, fill)] + [(0, 0)] * (x.ndim - 1))
+            return padded.reshape(-1, size, *x.shape[1:])
+
+        return jax.tree.map(cut, self._replace(mask=mask))

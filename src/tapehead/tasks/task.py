@@ -1,0 +1,102 @@
+"""`Task`: data, a loss that decomposes over time, and tests of generalisation."""
+
+import abc
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Any, ClassVar
+
+import numpy as np
+from jaxtyping import Array, Float, PRNGKeyArray
+
+from tapehead.sequences import Sequences
+
+Data = Any
+"""The arrays a task draws from, as a pytree; `()` for generated tasks."""
+
+
+@dataclass(frozen=True)
+class Task(abc.ABC):
+    """What is to be learned.
+
+    A task is a frozen dataclass of plain settings: its fields are at once its options on the
+    command line and its entry in a run's config, and it is hashable, so that compiled functions
+    can depend on it. Batches are drawn by a pure function that is compiled into the training
+    step. Real data is loaded by `data` and handed to `sample`; generated tasks have none.
+
+    **Class attributes:**
+
+    - `axis`: what grows in the test of generalisation ("length", "items", ...).
+    - `sizes`: the sizes on that axis at which the generalisation curve is drawn.
+    - `score`: the metric that says how well it is solved; `higher_is_better` its direction.
+    - `output_kind`: `"bits"` (independent logits), `"classes"` (one softmax) or `"values"`;
+        decides how outputs are decoded and drawn.
+    - `defaults`: training settings that suit the task where the user names none, by their names
+        in the run's config.
+    """
+
+    axis: ClassVar[str] = "length"
+    sizes: ClassVar[tuple[int, ...]] = ()
+    score: ClassVar[str] = "sequence_accuracy"
+    higher_is_better: ClassVar[bool] = True
+    output_kind: ClassVar[str] = "bits"
+    defaults: ClassVar[Mapping[str, Any]] = MappingProxyType({})
+
+    @property
+    @abc.abstractmethod
+    def input_size(self) -> int:
+        """Features of an input, or the number of symbols where inputs are tokens."""
+
+    @property
+    @abc.abstractmethod
+    def output_size(self) -> int:
+        """Features of the model's output."""
+
+    @property
+    def tokens(self) -> bool:
+        """Whether inputs are integer tokens `(time, batch)` rather than features."""
+        return False
+
+    def data(self) -> Data:
+        """The arrays that `sample` draws from, loaded once; `()` for generated tasks."""
+        return ()
+
+    @abc.abstractmethod
+    def sample(self, key: PRNGKeyArray, batch: int, data: Data = ()) -> Sequences:
+        """Draw `batch` sequences. Pure and jittable; all of a task's batches have one length."""
+
+    @abc.abstractmethod
+    def loss(
+        self, outputs: Float[Array, "time *batch outputs"], targets: Array
+    ) -> Float[Array, "time *batch"]:
+        """The loss of every step by itself, in nats."""
+
+    @abc.abstractmethod
+    def metrics(
+        self, outputs: Float[Array, "time *batch outputs"], sequences: Sequences
+    ) -> dict[str, Float[Array, "*batch"]]:
+        """Named measures of every sequence by itself; their means over a test set are reported."""
+
+    def solve(self, sequences: Sequences) -> np.ndarray:
+        """The right targets, found from the inputs alone by an exact algorithm in NumPy.
+
+        It shares no code with `sample`, and is what tests the task. Shape as `targets`; entries
+        without weight are not meaningful.
+        """
+        raise NotImplementedError(f"{type(self).__name__} has no exact solver")
+
+    def solved(self, metrics: Mapping[str, float]) -> bool:
+        """Whether these means over a fresh test set count as having solved the task."""
+        return metrics[self.score] >= 1.0 if self.higher_is_better else False
+
+    def resized(self, size: int) -> "Task":
+        """The same task at exactly `size` on its `axis`, for tests of generalisation."""
+        raise NotImplementedError(f"{type(self).__name__} does not vary in {self.axis}")
+
+    def evaluations(self) -> dict[str, "Task"]:
+        """Named test sets beside the training distribution (longer, held-out, ...)."""
+        return {}
+
+    def lessons(self) -> tuple["Task", ...]:
+        """The task as a curriculum: easier tasks first, the task itself last."""
+        return (self,)
