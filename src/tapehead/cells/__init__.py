@@ -1,5 +1,22 @@
 """Cells: one time step of a network that carries state."""
 
-from tapehead.cells.layers import Dropout, Embedding, LayerNorm, Linear
+from tapehead.cells.elman import Elman, ElmanState
+from tapehead.cells.gru import GRU, GRUState
+from tapehead.cells.layers import Dropout, DropoutState, Embedding, LayerNorm, Linear
+from tapehead.cells.lstm import LSTM, LSTMState
+from tapehead.cells.wrappers import Residual
 
-__all__ = ["Dropout", "Embedding", "LayerNorm", "Linear"]
+__all__ = [
+    "GRU",
+    "LSTM",
+    "Dropout",
+    "DropoutState",
+    "Elman",
+    "ElmanState",
+    "Embedding",
+    "GRUState",
+    "LSTMState",
+    "LayerNorm",
+    "Linear",
+    "Residual",
+]
