@@ -1,0 +1,179 @@
+"""`trace`: everything a network's state held, over time."""
+
+from collections.abc import Sequence
+from fnmatch import fnmatchcase
+from typing import Any
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Bool, PRNGKeyArray
+
+from tapehead.cell import Cell, State, guarded_step, select
+from tapehead.errors import UserError, nearest
+
+
+def matches(name: str, pattern: str) -> bool:
+    """Whether `pattern` names the field `name`.
+
+    It does if it equals the whole name or a dotted tail of it, `*` standing for anything:
+    `1.memory.usage`, `memory.usage`, `usage` and `memory.*` all name `1.memory.usage`.
+    """
+    return fnmatchcase(name, pattern) or fnmatchcase(name, f"*.{pattern}")
+
+
+class Trace(eqx.Module):
+    """What a network took in, carried and gave out, over time.
+
+    Fields are named by their path in the state. A network that is itself a memory cell has
+    `memory.usage` and `controller.hidden`; as the second member of a `Chain` it has
+    `1.memory.usage`. The contents of the memory are `memory.memory`. What the network can show
+    beside its state (`Cell.observe`) is named in the same way: `interface.write_gate`,
+    `memory.allocation`. State fields hold the value after the step, observed ones that of the
+    step itself.
+
+    **Attributes:**
+
+    - `inputs`: `(time, *batch, features)`, or `(time, *batch)` tokens.
+    - `outputs`: `(time, *batch, outputs)`.
+    - `fields`: from names to arrays `(time, *batch, ...)`.
+    """
+
+    inputs: Array
+    outputs: Array
+    fields: dict[str, Array]
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The names of all recorded fields, sorted."""
+        return tuple(self.fields)
+
+    def find_all(self, pattern: str) -> dict[str, Array]:
+        """The fields that `pattern` names (see `matches`); none is fine."""
+        return {name: x for name, x in self.fields.items() if matches(name, pattern)}
+
+    def find(self, pattern: str) -> Array:
+        """The one field that `pattern` names, e.g. `find("usage")`.
+
+        **Raises:** `UserError` if there is none, or more than one.
+        """
+        found = self.find_all(pattern)
+        if len(found) == 1:
+            return next(iter(found.values()))
+        if found:
+            raise UserError(f"trace: '{pattern}' names several fields: {', '.join(found)}")
+        known = [*self.fields, *(name.rsplit(".", 1)[-1] for name in self.fields)]
+        names = ", ".join(self.fields) or "none"
+        raise UserError(f"trace: no field '{pattern}'{nearest(pattern, known)} (recorded: {names})")
+
+    def lane(self, *index: int) -> "Trace":
+        """One sequence of the batch: every array with its batch axes indexed away."""
+        return jax.tree.map(lambda x: x[:, *index], self)
+
+
+def _step_name(entry: Any) -> str:
+    """One step of a path into a pytree, as people write it: `usage`, `0`."""
+    return str(jax.tree_util.keystr((entry,), simple=True))
+
+
+def named_leaves(tree: Any) -> dict[str, Array]:
+    """The arrays of a pytree by their dotted paths; PRNG keys are left out."""
+    leaves = jax.tree_util.tree_leaves_with_path(tree)
+    return {
+        ".".join(_step_name(entry) for entry in path): leaf
+        for path, leaf in leaves
+        if eqx.is_array(leaf) and not jnp.issubdtype(leaf.dtype, jax.dtypes.prng_key)
+    }
+
+
+def _record(model: Cell, state: State, seen: dict[str, Any]) -> dict[str, Array]:
+    """State fields and observed quantities in one table."""
+    held, shown = named_leaves(state), named_leaves(seen)
+    if twice := held.keys() & shown.keys():
+        raise UserError(
+            f"trace: {type(model).__name__}.observe shows {', '.join(sorted(twice))}, which its "
+            "state already holds; give it another name"
+        )
+    return held | shown
+
+
+@eqx.filter_jit
+def _trace(
+    model: Cell,
+    state: State,
+    inputs: Array,
+    mask: Array | None,
+    starts: Array | None,
+    fields: tuple[str, ...],
+) -> Trace:
+    def body(state: State, now: tuple[Array, Array | None, Array | None]) -> tuple[State, Any]:
+        x, mask, start = now
+        if start is not None:
+            state = select(start, model.restart(state, start.shape), state)
+        seen = model.observe(state, x)
+        state, y = guarded_step(model, state, x, mask, None)
+        if mask is not None:
+            seen = select(mask, seen, jax.tree.map(jnp.zeros_like, seen))
+        record = _record(model, state, seen)
+        return state, (y, {n: v for n, v in record.items() if any(matches(n, p) for p in fields)})
+
+    _, (outputs, recorded) = jax.lax.scan(body, state, (inputs, mask, starts))
+    return Trace(inputs, outputs, recorded)
+
+
+def trace(
+    model: Cell,
+    inputs: Array,
+    *,
+    mask: Bool[Array, "time *batch"] | None = None,
+    starts: Bool[Array, "time *batch"] | None = None,
+    key: PRNGKeyArray | None = None,
+    fields: Sequence[str] = ("*",),
+) -> Trace:
+    """Run `model` from its initial state and record what it carried and what it shows.
+
+    ```python
+    seen = trace(model, inputs)              # inputs (time, features)
+    seen.names                               # ("controller.hidden", "memory.usage", ...)
+    seen.find("usage")                       # (time, slots)
+    ```
+
+    **Arguments:**
+
+    - `model`: any `Cell`, a `Chain` included.
+    - `inputs`: `(time, *batch, features)`; integers are taken as tokens `(time, *batch)`.
+    - `mask`, `starts`: as in `Cell.unroll`. On padding the state is held, and the output and
+        the observed quantities are zero.
+    - `key`: for training mode (dropout, noise); without it the network is deterministic.
+    - `fields`: record only what these patterns name (see `matches`), e.g.
+        `("usage", "*_weights")`; the links of a large memory are N² numbers a step.
+
+    **Returns:** a `Trace`. Random keys in the state are not recorded.
+
+    **Raises:** `UserError` if a pattern names no field of this model, or `inputs` has too few
+    axes.
+    """
+    features = 0 if jnp.issubdtype(inputs.dtype, jnp.integer) else 1
+    if inputs.ndim < 1 + features:
+        raise UserError(
+            "trace: inputs must be (time, *batch, features), or integer tokens (time, *batch), "
+            f"got shape {inputs.shape}"
+        )
+    batch = inputs.shape[1 : inputs.ndim - features]
+    state = model.initial_state(batch, key=key)
+    seen = _trace(model, state, inputs, mask, starts, tuple(fields))
+    for pattern in fields:
+        if pattern != "*" and not seen.find_all(pattern):
+            known = fields_of(model, inputs, key=key)
+            raise UserError(
+                f"trace: no field '{pattern}'{nearest(pattern, known)} "
+                f"(this model has: {', '.join(known) or 'none'})"
+            )
+    return seen
+
+
+def fields_of(
+    model: Cell, inputs: Array, *, key: PRNGKeyArray | None = None
+) -> dict[str, jax.ShapeDtypeStruct]:
+    """The names, shapes and dtypes that `trace` would record, without computing anything."""
+    return eqx.filter_eval_shape(trace, model, inputs, key=key).fields
