@@ -7,7 +7,7 @@ from types import MappingProxyType
 from typing import Any, ClassVar
 
 import numpy as np
-from jaxtyping import Array, Float, PRNGKeyArray
+from jaxtyping import Array, Float, Int, PRNGKeyArray
 
 from tapehead.sequences import Sequences
 
@@ -31,6 +31,8 @@ class Task(abc.ABC):
     - `score`: the metric that says how well it is solved; `higher_is_better` its direction.
     - `output_kind`: `"bits"` (independent logits), `"classes"` (one softmax) or `"values"`;
         decides how outputs are decoded and drawn.
+    - `determined`: whether the inputs determine the targets. Where they do not, `solve` gives the
+        best probabilities there are, and the metrics include `"optimal_bits"`, what they cost.
     - `defaults`: training settings that suit the task where the user names none, by their names
         in the run's config.
     """
@@ -40,6 +42,7 @@ class Task(abc.ABC):
     score: ClassVar[str] = "sequence_accuracy"
     higher_is_better: ClassVar[bool] = True
     output_kind: ClassVar[str] = "bits"
+    determined: ClassVar[bool] = True
     defaults: ClassVar[Mapping[str, Any]] = MappingProxyType({})
 
     @property
@@ -63,7 +66,27 @@ class Task(abc.ABC):
 
     @abc.abstractmethod
     def sample(self, key: PRNGKeyArray, batch: int, data: Data = ()) -> Sequences:
-        """Draw `batch` sequences. Pure and jittable; all of a task's batches have one length."""
+        """Draw `batch` sequences. Pure and jittable; all of a task's batches have one length.
+
+        **Arguments:**
+
+        - `key`: all that is random about the batch.
+        - `batch`: how many sequences, a Python integer.
+        - `data`: what `data` returned, passed through `jit` as an argument.
+
+        **Returns:** `Sequences` with exactly one batch axis.
+        """
+
+    def size(self, data: Data) -> int | None:
+        """How many different sequences `data` holds; `None` where they are generated without end."""
+        return None
+
+    def batch_at(self, indices: Int[Array, " batch"], data: Data) -> Sequences:
+        """The sequences at `indices`, each in `[0, size(data))`, for exact passes over a test set.
+
+        Only for tasks whose `size` is not `None`.
+        """
+        raise NotImplementedError(f"{type(self).__name__} is generated: draw from it by `sample`")
 
     @abc.abstractmethod
     def loss(
@@ -81,17 +104,22 @@ class Task(abc.ABC):
         """The right targets, found from the inputs alone by an exact algorithm in NumPy.
 
         It shares no code with `sample`, and is what tests the task. Shape as `targets`; entries
-        without weight are not meaningful.
+        without weight are not meaningful. Where the inputs do not determine the targets
+        (`determined` is False) these are the best probabilities of a 1.
         """
         raise NotImplementedError(f"{type(self).__name__} has no exact solver")
 
     def solved(self, metrics: Mapping[str, float]) -> bool:
         """Whether these means over a fresh test set count as having solved the task."""
-        return metrics[self.score] >= 1.0 if self.higher_is_better else False
+        return self.higher_is_better and metrics[self.score] >= 1.0
 
     def resized(self, size: int) -> "Task":
         """The same task at exactly `size` on its `axis`, for tests of generalisation."""
         raise NotImplementedError(f"{type(self).__name__} does not vary in {self.axis}")
+
+    def validation(self) -> "Task":
+        """What progress is judged on during training: the task itself, or held-out real data."""
+        return self
 
     def evaluations(self) -> dict[str, "Task"]:
         """Named test sets beside the training distribution (longer, held-out, ...)."""

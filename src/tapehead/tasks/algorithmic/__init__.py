@@ -1,0 +1,1 @@
+"""Generated tasks on vectors of random bits."""

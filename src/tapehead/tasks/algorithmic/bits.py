@@ -1,0 +1,66 @@
+"""`BitTask`: what the tasks on vectors of random bits have in common."""
+
+from dataclasses import dataclass
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float, Int, PRNGKeyArray
+
+from tapehead.errors import UserError, at_least
+from tapehead.sequences import Sequences
+from tapehead.tasks.losses import bit_metrics, bits_loss
+from tapehead.tasks.task import Task
+
+
+@dataclass(frozen=True)
+class BitTask(Task):
+    """A task whose outputs are independent bits, each the logit of being 1."""
+
+    def loss(
+        self, outputs: Float[Array, "time *batch outputs"], targets: Array
+    ) -> Float[Array, "time *batch"]:
+        """The sum over a step's bits of their sigmoid cross-entropy, in nats."""
+        return bits_loss(outputs, targets)
+
+    def metrics(
+        self, outputs: Float[Array, "time *batch outputs"], sequences: Sequences
+    ) -> dict[str, Float[Array, "*batch"]]:
+        """`bits`, `bit_accuracy`, `wrong_bits` and `sequence_accuracy`; see `bit_metrics`."""
+        return bit_metrics(outputs, sequences)
+
+
+def check_range(owner: str, name: str, low: int, high: int, minimum: int = 1) -> None:
+    """Refuse `min_<name>` below `minimum` and `max_<name>` below `min_<name>`."""
+    at_least(owner, minimum, **{f"min_{name}": low})
+    if high < low:
+        raise UserError(
+            f"{owner}: max_{name} must be at least min_{name} ({low}), got {high}; "
+            f"give both to change the range"
+        )
+
+
+def random_bits(key: PRNGKeyArray, shape: tuple[int, ...]) -> Float[Array, "*shape"]:
+    """Fair random bits, 0.0 or 1.0."""
+    return jax.random.bernoulli(key, 0.5, shape).astype(jnp.float32)
+
+
+def random_sizes(key: PRNGKeyArray, batch: int, low: int, high: int) -> Int[Array, " batch"]:
+    """One size for every sequence, uniform over `low` to `high`, both included."""
+    return jax.random.randint(key, (batch,), low, high + 1)
+
+
+def at_steps(
+    values: Float[Array, "length batch features"], steps: Int[Array, "time batch"]
+) -> Float[Array, "time batch features"]:
+    """`values[steps]` in every sequence by itself; zero where a step is outside its range."""
+    length = values.shape[0]
+    found = jnp.take_along_axis(values, jnp.clip(steps, 0, length - 1)[..., None], axis=0)
+    return jnp.where(((steps >= 0) & (steps < length))[..., None], found, 0)
+
+
+def doubling(low: int, high: int) -> tuple[int, ...]:
+    """The growing sizes of a curriculum: `high` halved again and again, down to 3 or `low`."""
+    sizes = [high]
+    while sizes[0] // 2 >= max(low, 3):
+        sizes.insert(0, sizes[0] // 2)
+    return tuple(sizes)

@@ -1,0 +1,82 @@
+"""Losses per step and measures per sequence, for outputs that are bits or classes."""
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float, Int
+
+from tapehead.sequences import Sequences
+
+NATS_PER_BIT = 0.6931471805599453
+
+
+def bit_losses(
+    outputs: Float[Array, "*shape"], targets: Float[Array, "*shape"]
+) -> Float[Array, "*shape"]:
+    """The sigmoid cross-entropy of every bit by itself, in nats.
+
+    `-t log σ(o) - (1 - t) log(1 - σ(o)) = max(o, 0) - o t + log(1 + exp(-|o|))`, in the second
+    form, which neither overflows nor loses the small losses of confident right answers.
+    """
+    return jnp.maximum(outputs, 0) - outputs * targets + jnp.log1p(jnp.exp(-jnp.abs(outputs)))
+
+
+def bits_loss(
+    outputs: Float[Array, "*batch bits"], targets: Float[Array, "*batch bits"]
+) -> Float[Array, "*batch"]:
+    """The loss of every step: the sum over its bits of their cross-entropy, in nats."""
+    return jnp.sum(bit_losses(outputs, targets), axis=-1)
+
+
+def bit_metrics(
+    outputs: Float[Array, "time *batch bits"], sequences: Sequences
+) -> dict[str, Float[Array, "*batch"]]:
+    """Measures of every sequence over the steps that have weight.
+
+    - `bits`: the total cross-entropy in bits (base 2), as the papers' "bits per sequence".
+    - `bit_accuracy`: the share of bits that are right, a logit's sign being its decision.
+    - `wrong_bits`: how many are wrong. A logit of exactly 0 decides nothing and is wrong, and so
+        is a NaN.
+    - `sequence_accuracy`: 1 where no bit is wrong, else 0.
+    """
+    scored = sequences.weights > 0
+    right = jnp.where(sequences.targets > 0.5, outputs > 0, outputs < 0)
+    wrong = jnp.sum(jnp.where(scored[..., None], ~right, False), axis=(0, -1)).astype(outputs.dtype)
+    asked = jnp.sum(scored, axis=0).astype(outputs.dtype) * outputs.shape[-1]
+    nats = jnp.sum(jnp.where(scored, bits_loss(outputs, sequences.targets), 0), axis=0)
+    return {
+        "bits": nats / NATS_PER_BIT,
+        "bit_accuracy": 1 - wrong / jnp.maximum(asked, 1),
+        "wrong_bits": wrong,
+        "sequence_accuracy": (wrong == 0).astype(outputs.dtype),
+    }
+
+
+def class_loss(
+    outputs: Float[Array, "*batch classes"], targets: Int[Array, "*batch"]
+) -> Float[Array, "*batch"]:
+    """The softmax cross-entropy of every step, in nats; `targets` are class numbers."""
+    chosen = jnp.take_along_axis(outputs, targets[..., None], axis=-1)[..., 0]
+    return jax.nn.logsumexp(outputs, axis=-1) - chosen
+
+
+def class_metrics(
+    outputs: Float[Array, "time *batch classes"], sequences: Sequences
+) -> dict[str, Float[Array, "*batch"]]:
+    """Measures of every sequence over the steps that have weight.
+
+    - `accuracy`: the share of steps at which the target's logit is above every other. A tie
+        decides nothing and is wrong, and so is a NaN.
+    - `loss`: the mean cross-entropy of those steps, in nats.
+    """
+    scored = sequences.weights > 0
+    asked = jnp.maximum(jnp.sum(scored, axis=0).astype(outputs.dtype), 1)
+    targets = sequences.targets
+    classes = jnp.arange(outputs.shape[-1], dtype=targets.dtype)
+    chosen = jnp.take_along_axis(outputs, targets[..., None], axis=-1)
+    right = jnp.all((chosen > outputs) | (classes == targets[..., None]), axis=-1)
+    right &= ~jnp.isnan(chosen[..., 0])
+    nats = jnp.where(scored, class_loss(outputs, targets), 0)
+    return {
+        "accuracy": jnp.sum(right & scored, axis=0).astype(outputs.dtype) / asked,
+        "loss": jnp.sum(nats, axis=0) / asked,
+    }
