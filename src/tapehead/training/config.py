@@ -98,9 +98,7 @@ def to_json(config: AnyConfig) -> dict[str, Any]:
     for entry in dataclasses.fields(config):
         value = getattr(config, entry.name)
         if entry.name in PARTS:
-            settings = {
-                f.name: getattr(value, f.name) for f in dataclasses.fields(value) if f.init
-            }
+            settings = {f.name: getattr(value, f.name) for f in dataclasses.fields(value) if f.init}
             value = {"name": PARTS[entry.name].name_of(value), **settings}
         data[entry.name] = value
     return data
