@@ -5,6 +5,8 @@ from collections.abc import Callable
 from typing import Any, NamedTuple, TypeVar
 
 import equinox as eqx
+import jax
+import jax.numpy as jnp
 from jaxtyping import Array, Float, PRNGKeyArray
 
 from tapehead.cell import Cell
@@ -47,3 +49,41 @@ class LearningRule(eqx.Module):
         self, model: Model, carry: Carry, window: Sequences, loss: Loss
     ) -> tuple[Model, Carry, Metrics]:
         """The gradient of one window's loss, shaped like the model's trainable arrays."""
+
+
+def sequence_gradient(
+    rule: LearningRule,
+    model: Model,
+    sequences: Sequences,
+    loss: Loss,
+    *,
+    key: PRNGKeyArray | None = None,
+) -> tuple[Model, Metrics]:
+    """The gradient of a whole batch's loss: `begin`, then the sum of `gradient` over the windows.
+
+    **Arguments:**
+
+    - `rule`, `model`: how, and of what.
+    - `sequences`: the batch; its weights are normalised here, so that the loss is a mean over
+        everything that is scored.
+    - `loss`: of every step by itself.
+    - `key`: puts the model into training mode (dropout); `None` for a deterministic one.
+
+    **Returns:** the gradient, `None` at leaves that are not trained, and the metrics of the whole.
+    """
+    sequences = sequences.normalised()
+    time = sequences.weights.shape[0]
+    carry = rule.begin(model, sequences.batch, key=key)
+    if rule.window is None or rule.window >= time:
+        grads, _, metrics = rule.gradient(model, carry, sequences, loss)
+        return grads, metrics
+
+    def body(before: tuple[Carry, Model], window: Sequences) -> tuple[tuple[Carry, Model], Metrics]:
+        carry, total = before
+        grads, carry, metrics = rule.gradient(model, carry, window, loss)
+        return (carry, jax.tree.map(jnp.add, total, grads)), metrics
+
+    zeros = jax.tree.map(jnp.zeros_like, eqx.filter(model, eqx.is_inexact_array))
+    (_, grads), metrics = jax.lax.scan(body, (carry, zeros), sequences.windows(rule.window))
+    outputs = metrics.outputs.reshape(-1, *metrics.outputs.shape[2:])[:time]
+    return grads, Metrics(jnp.sum(metrics.loss), outputs)

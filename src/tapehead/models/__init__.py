@@ -1,8 +1,16 @@
 """Whole networks by name."""
 
 from tapehead.models.model import Model
+from tapehead.models.recurrent import ElmanModel, GRUModel, LSTMModel
 from tapehead.registry import Registry
 
-MODELS: Registry[type[Model]] = Registry("model", {})
+MODELS: Registry[type[Model]] = Registry(
+    "model",
+    {
+        "elman": ElmanModel,
+        "lstm": LSTMModel,
+        "gru": GRUModel,
+    },
+)
 
-__all__ = ["MODELS", "Model"]
+__all__ = ["MODELS", "ElmanModel", "GRUModel", "LSTMModel", "Model"]

@@ -3,9 +3,12 @@
 import abc
 from dataclasses import dataclass
 
+import jax
 from jaxtyping import PRNGKeyArray
 
-from tapehead.cell import Cell
+from tapehead.cell import Cell, Chain
+from tapehead.cells import Embedding
+from tapehead.errors import at_least
 
 
 @dataclass(frozen=True)
@@ -16,8 +19,24 @@ class Model(abc.ABC):
     run's config.
     """
 
+    embedding: int = 64
+    """Features that stand for one symbol, where the task's inputs are symbols."""
+
+    def __post_init__(self):
+        at_least(type(self).__name__, 1, embedding=self.embedding)
+
     @abc.abstractmethod
+    def network(self, input_size: int, output_size: int, *, key: PRNGKeyArray) -> Cell:
+        """The network from `input_size` features to `output_size`."""
+
     def build(
         self, input_size: int, output_size: int, *, tokens: bool = False, key: PRNGKeyArray
     ) -> Cell:
         """The network, from `input_size` features (or symbols, if `tokens`) to `output_size`."""
+        if not tokens:
+            return self.network(input_size, output_size, key=key)
+        embedding_key, network_key = jax.random.split(key)
+        return Chain(
+            Embedding(input_size, self.embedding, key=embedding_key),
+            self.network(self.embedding, output_size, key=network_key),
+        )

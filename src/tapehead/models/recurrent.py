@@ -1,0 +1,102 @@
+"""Recurrent networks without external memory: layers of one cell and a linear readout."""
+
+import abc
+from dataclasses import dataclass
+from typing import Literal
+
+import jax
+from jaxtyping import PRNGKeyArray
+
+from tapehead.cell import Cell, Chain
+from tapehead.cells import GRU, LSTM, Dropout, Elman, Linear
+from tapehead.errors import UserError, at_least
+from tapehead.models.model import Model
+
+
+@dataclass(frozen=True)
+class Recurrent(Model):
+    """Layers of one kind of cell, dropout after each, and a linear readout."""
+
+    hidden: int = 128
+    """Units in each layer."""
+    layers: int = 1
+    """Layers, each reading the one below."""
+    dropout: float = 0.0
+    """Probability with which each layer's outputs are dropped in training, at every step."""
+    learned_initial_state: bool = False
+    """Learn the state before the first step; otherwise it is zero."""
+
+    def __post_init__(self):
+        super().__post_init__()
+        owner = type(self).__name__
+        at_least(owner, 1, hidden=self.hidden, layers=self.layers)
+        if not 0 <= self.dropout < 1:
+            raise UserError(f"{owner}: dropout must be at least 0 and below 1, got {self.dropout}")
+
+    @abc.abstractmethod
+    def layer(self, input_size: int, *, key: PRNGKeyArray) -> Cell:
+        """One layer, from `input_size` features to `hidden`."""
+
+    def network(self, input_size: int, output_size: int, *, key: PRNGKeyArray) -> Cell:
+        """The layers and the readout, as one chain."""
+        *layer_keys, readout_key = jax.random.split(key, self.layers + 1)
+        cells: list[Cell] = []
+        for position, layer_key in enumerate(layer_keys):
+            cells.append(self.layer(self.hidden if position else input_size, key=layer_key))
+            if self.dropout:
+                cells.append(Dropout(self.dropout))
+        return Chain(*cells, Linear(self.hidden, output_size, key=readout_key))
+
+
+@dataclass(frozen=True)
+class ElmanModel(Recurrent):
+    """A simple recurrent network (Elman 1990)."""
+
+    activation: Literal["tanh", "relu"] = "tanh"
+    """Squashing of each unit."""
+
+    def layer(self, input_size: int, *, key: PRNGKeyArray) -> Cell:
+        """An `Elman` cell."""
+        return Elman(
+            input_size,
+            self.hidden,
+            activation=self.activation,
+            learned_initial_state=self.learned_initial_state,
+            key=key,
+        )
+
+
+@dataclass(frozen=True)
+class LSTMModel(Recurrent):
+    """Long short-term memory (Hochreiter and Schmidhuber 1997)."""
+
+    forget_bias: float = 1.0
+    """Added to the forget gate's bias at the start, so that the cell begins by remembering."""
+
+    def layer(self, input_size: int, *, key: PRNGKeyArray) -> Cell:
+        """An `LSTM` cell."""
+        return LSTM(
+            input_size,
+            self.hidden,
+            forget_bias=self.forget_bias,
+            learned_initial_state=self.learned_initial_state,
+            key=key,
+        )
+
+
+@dataclass(frozen=True)
+class GRUModel(Recurrent):
+    """Gated recurrent units (Cho et al. 2014)."""
+
+    reset_after: bool = True
+    """Apply the reset gate after the matrix product, as most software does; before: the paper's."""
+
+    def layer(self, input_size: int, *, key: PRNGKeyArray) -> Cell:
+        """A `GRU` cell."""
+        return GRU(
+            input_size,
+            self.hidden,
+            reset_after=self.reset_after,
+            learned_initial_state=self.learned_initial_state,
+            key=key,
+        )
