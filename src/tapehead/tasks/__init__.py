@@ -1,7 +1,12 @@
 """Tasks by name: what is to be learned."""
 
 from tapehead.registry import Registry
+from tapehead.tasks.algorithmic.associative_recall import AssociativeRecall
 from tapehead.tasks.algorithmic.copy import Copy
+from tapehead.tasks.algorithmic.dynamic_ngrams import DynamicNgrams
+from tapehead.tasks.algorithmic.key_value import KeyValue
+from tapehead.tasks.algorithmic.priority_sort import PrioritySort
+from tapehead.tasks.algorithmic.repeat_copy import RepeatCopy
 from tapehead.tasks.algorithmic.reverse import Reverse
 from tapehead.tasks.task import Task
 
@@ -9,8 +14,23 @@ TASKS: Registry[type[Task]] = Registry(
     "task",
     {
         "copy": Copy,
+        "repeat-copy": RepeatCopy,
         "reverse": Reverse,
+        "associative-recall": AssociativeRecall,
+        "key-value": KeyValue,
+        "dynamic-ngrams": DynamicNgrams,
+        "priority-sort": PrioritySort,
     },
 )
 
-__all__ = ["TASKS", "Copy", "Reverse", "Task"]
+__all__ = [
+    "TASKS",
+    "AssociativeRecall",
+    "Copy",
+    "DynamicNgrams",
+    "KeyValue",
+    "PrioritySort",
+    "RepeatCopy",
+    "Reverse",
+    "Task",
+]

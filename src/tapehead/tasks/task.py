@@ -9,6 +9,7 @@ from typing import Any, ClassVar
 import numpy as np
 from jaxtyping import Array, Float, Int, PRNGKeyArray
 
+from tapehead.errors import UserError
 from tapehead.sequences import Sequences
 
 Data = Any
@@ -78,7 +79,7 @@ class Task(abc.ABC):
         """
 
     def size(self, data: Data) -> int | None:
-        """How many different sequences `data` holds; `None` where they are generated without end."""
+        """How many different sequences `data` holds; `None` where they are generated."""
         return None
 
     def batch_at(self, indices: Int[Array, " batch"], data: Data) -> Sequences:
@@ -115,7 +116,7 @@ class Task(abc.ABC):
 
     def resized(self, size: int) -> "Task":
         """The same task at exactly `size` on its `axis`, for tests of generalisation."""
-        raise NotImplementedError(f"{type(self).__name__} does not vary in {self.axis}")
+        raise UserError(f"{type(self).__name__}: comes in one size only, so not in {size}")
 
     def validation(self) -> "Task":
         """What progress is judged on during training: the task itself, or held-out real data."""

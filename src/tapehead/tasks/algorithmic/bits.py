@@ -29,14 +29,19 @@ class BitTask(Task):
         return bit_metrics(outputs, sequences)
 
 
+def check_sizes(owner: str, minimum: int = 1, **values: int) -> None:
+    """Refuse any of the named `values` that is not a whole number of at least `minimum`."""
+    for name, value in values.items():
+        if not isinstance(value, int):
+            raise UserError(f"{owner}: {name} must be a whole number, got {value!r}")
+    at_least(owner, minimum, **values)
+
+
 def check_range(owner: str, name: str, low: int, high: int, minimum: int = 1) -> None:
     """Refuse `min_<name>` below `minimum` and `max_<name>` below `min_<name>`."""
-    at_least(owner, minimum, **{f"min_{name}": low})
+    check_sizes(owner, minimum, **{f"min_{name}": low, f"max_{name}": high})
     if high < low:
-        raise UserError(
-            f"{owner}: max_{name} must be at least min_{name} ({low}), got {high}; "
-            f"give both to change the range"
-        )
+        raise UserError(f"{owner}: max_{name} must be at least min_{name}, got {high} and {low}")
 
 
 def random_bits(key: PRNGKeyArray, shape: tuple[int, ...]) -> Float[Array, "*shape"]:

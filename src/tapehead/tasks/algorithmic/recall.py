@@ -10,17 +10,17 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Int, PRNGKeyArray
 
-from tapehead.errors import at_least
 from tapehead.sequences import Sequences
 from tapehead.tasks.algorithmic.bits import (
     BitTask,
     at_steps,
     check_range,
+    check_sizes,
     doubling,
     random_bits,
     random_sizes,
 )
-from tapehead.tasks.task import Data
+from tapehead.tasks.task import Data, Task
 
 
 @dataclass(frozen=True)
@@ -46,7 +46,7 @@ class Recall(BitTask):
     def __post_init__(self):
         owner = type(self).__name__
         check_range(owner, "length", self.min_length, self.max_length)
-        at_least(owner, 1, bits=self.bits)
+        check_sizes(owner, bits=self.bits)
 
     @abc.abstractmethod
     def order(
@@ -101,11 +101,11 @@ class Recall(BitTask):
         """The same with exactly `size` vectors in every list."""
         return dataclasses.replace(self, min_length=size, max_length=size)
 
-    def evaluations(self) -> dict[str, "Recall"]:
+    def evaluations(self) -> dict[str, Task]:
         """The lengths at which the 2014 paper tests copying, and 100."""
         return {f"length {n}": self.resized(n) for n in (10, 20, 30, 50, 100, 120)}
 
-    def lessons(self) -> tuple["Recall", ...]:
+    def lessons(self) -> tuple[Task, ...]:
         """The longest length doubles from lesson to lesson; the shortest stays."""
         longest = doubling(self.min_length, self.max_length)
         return *(dataclasses.replace(self, max_length=n) for n in longest[:-1]), self

@@ -1,0 +1,127 @@
+"""Priority sort: give back bit vectors in the order of their priorities."""
+
+import dataclasses
+from dataclasses import dataclass
+from typing import ClassVar
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import PRNGKeyArray
+
+from tapehead.errors import UserError
+from tapehead.sequences import Sequences
+from tapehead.tasks.algorithmic.bits import BitTask, check_sizes, doubling, random_bits
+from tapehead.tasks.task import Data, Task
+
+
+@dataclass(frozen=True)
+class PrioritySort(BitTask):
+    """Read bit vectors with priorities; give back the ones of highest priority, highest first.
+
+    With `I = items` and `S = sorted_items`, every sequence takes `I + 1 + S` steps.
+
+    - Inputs `(time, batch, bits + 2)`: at steps `0 .. I-1` a vector in channels `0 .. bits-1` and
+      its priority, uniform over [-1, 1), in channel `bits`; at step `I` the delimiter, a 1 in the
+      last channel; nothing afterwards.
+    - Targets `(time, batch, bits)`: the `S` vectors of highest priority, in falling order, at the
+      last `S` steps, which alone have weight. Of equal priorities the earlier comes first.
+
+    A network that knows nothing pays `bits sorted_items` bits per sequence: 128 with the
+    defaults, which are the paper's.
+
+    Source: Graves, Wayne and Danihelka, "Neural Turing Machines" (2014), section 4.5.
+
+    A worked example that asks for the best two of three, one row a step:
+
+    >>> import jax, numpy as np
+    >>> task = PrioritySort(items=3, sorted_items=2, bits=3)
+    >>> batch = task.sample(jax.random.key(0), 1)
+    >>> print(np.asarray(batch.inputs[:, 0]).round(2))
+    [[ 0.    1.    1.   -0.99  0.  ]
+     [ 1.    1.    0.   -0.96  0.  ]
+     [ 0.    1.    0.    0.16  0.  ]
+     [ 0.    0.    0.    0.    1.  ]
+     [ 0.    0.    0.    0.    0.  ]
+     [ 0.    0.    0.    0.    0.  ]]
+    >>> print(batch.targets[:, 0].astype(int))
+    [[0 0 0]
+     [0 0 0]
+     [0 0 0]
+     [0 0 0]
+     [0 1 0]
+     [1 1 0]]
+    """
+
+    items: int = 20
+    """Vectors in a sequence."""
+    sorted_items: int = 16
+    """How many of them to give back."""
+    bits: int = 8
+    """Bits in each vector."""
+
+    axis: ClassVar[str] = "items"
+    sizes: ClassVar[tuple[int, ...]] = (5, 10, 15, 20, 25, 30)
+
+    def __post_init__(self):
+        check_sizes(
+            "PrioritySort", items=self.items, sorted_items=self.sorted_items, bits=self.bits
+        )
+        if self.sorted_items > self.items:
+            raise UserError(
+                f"PrioritySort: sorted_items must be at most items ({self.items}), "
+                f"got {self.sorted_items}"
+            )
+
+    @property
+    def input_size(self) -> int:
+        """The bits, the priority's channel and the delimiter's."""
+        return self.bits + 2
+
+    @property
+    def output_size(self) -> int:
+        """The bits."""
+        return self.bits
+
+    def sample(self, key: PRNGKeyArray, batch: int, data: Data = ()) -> Sequences:
+        """Independent random vectors and priorities."""
+        bits_key, priority_key = jax.random.split(key)
+        vectors = random_bits(bits_key, (self.items, batch, self.bits))
+        priority = jax.random.uniform(priority_key, (self.items, batch, 1), minval=-1, maxval=1)
+        best = jnp.argsort(-priority, axis=0)[: self.sorted_items]
+        wanted = jnp.take_along_axis(vectors, best, axis=0)
+        answer_steps = [(self.items + 1, 0), (0, 0), (0, 0)]
+        list_steps = [(0, self.sorted_items + 1), (0, 0), (0, 0)]
+        shown = jnp.pad(jnp.concatenate([vectors, priority], axis=-1), list_steps)
+        delimiter = jnp.zeros((*shown.shape[:-1], 1)).at[self.items].set(1)
+        targets = jnp.pad(wanted, answer_steps)
+        return Sequences(
+            inputs=jnp.concatenate([shown, delimiter], axis=-1),
+            targets=targets,
+            weights=jnp.zeros(targets.shape[:-1]).at[self.items + 1 :].set(1),
+        )
+
+    def solve(self, sequences: Sequences) -> np.ndarray:
+        """Sort what came before the delimiter, in Python."""
+        inputs = np.asarray(sequences.inputs)
+        targets = np.zeros((*inputs.shape[:-1], self.bits), inputs.dtype)
+        for b in range(inputs.shape[1]):
+            (end,) = np.flatnonzero(inputs[:, b, self.bits + 1])
+            ranked = sorted(inputs[:end, b], key=lambda row: row[self.bits], reverse=True)
+            for place, row in enumerate(ranked[: self.sorted_items]):
+                targets[end + 1 + place, b] = row[: self.bits]
+        return targets
+
+    def resized(self, size: int) -> "PrioritySort":
+        """The same with `size` vectors, of which the same share is asked for."""
+        share = max(1, round(size * self.sorted_items / self.items))
+        return dataclasses.replace(self, items=size, sorted_items=share)
+
+    def evaluations(self) -> dict[str, Task]:
+        """Half as many vectors again."""
+        size = self.items + (self.items + 1) // 2
+        return {f"items {size}": self.resized(size)}
+
+    def lessons(self) -> tuple[Task, ...]:
+        """The number of vectors doubles from lesson to lesson."""
+        return *(self.resized(n) for n in doubling(1, self.items)[:-1]), self
