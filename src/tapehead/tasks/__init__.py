@@ -9,6 +9,7 @@ from tapehead.tasks.algorithmic.priority_sort import PrioritySort
 from tapehead.tasks.algorithmic.repeat_copy import RepeatCopy
 from tapehead.tasks.algorithmic.reverse import Reverse
 from tapehead.tasks.task import Task
+from tapehead.tasks.vision.mnist_rows import MnistRows
 
 TASKS: Registry[type[Task]] = Registry(
     "task",
@@ -20,6 +21,7 @@ TASKS: Registry[type[Task]] = Registry(
         "key-value": KeyValue,
         "dynamic-ngrams": DynamicNgrams,
         "priority-sort": PrioritySort,
+        "mnist-rows": MnistRows,
     },
 )
 
@@ -29,6 +31,7 @@ __all__ = [
     "Copy",
     "DynamicNgrams",
     "KeyValue",
+    "MnistRows",
     "PrioritySort",
     "RepeatCopy",
     "Reverse",
