@@ -223,5 +223,8 @@ def erase_and_add(
     Source: Graves et al., "Neural Turing Machines" (2014), eqs. 3 and 4, with its remark that
     the order in which several heads erase, and in which they add, is irrelevant.
     """
-    keep = 1 - weights[..., :, None] * erase[..., None, :]
-    return memory * jnp.prod(keep, axis=-3) + jnp.einsum("...hn,...hw->...nw", weights, add)
+    # Written as products of tensors, since the gradients of these are such products again.
+    erased = jnp.einsum("...hn,...hw->...hnw", weights, erase)
+    for head in range(weights.shape[-2]):
+        memory = memory * (1 - erased[..., head, :, :])
+    return memory + jnp.einsum("...hn,...hw->...nw", weights, add)

@@ -35,7 +35,7 @@ class MemoryCell(Cell):
 
     With χ_t = [x_t; r_{t−1}] the input joined to the last step's reads:
 
-        h_t = controller(χ_t),   ξ_t = W_ξ h_t + b_ξ,   r_t = memory(ξ_t),   y_t = W_y [h_t; r_t] + b_y
+        h_t = controller(χ_t),  ξ_t = W_ξ h_t + b_ξ,  r_t = memory(ξ_t),  y_t = W_y [h_t; r_t] + b_y
 
     **Attributes:**
 
@@ -46,6 +46,8 @@ class MemoryCell(Cell):
     - `bypass`: dropout of the controller's output on its way to the readout, so that the
         network cannot do without its memory (Franke et al. 2018).
     - `readout`: from the controller's output and the reads to the output.
+    - `initial_reads`: the learned vectors taken as read before the first step,
+        `(read_heads, width)`; `None` if they are zero.
     - `clip`: the controller's output and the cell's are held in [−clip, clip]; `None` for no limit.
 
     Source: Graves et al., "Neural Turing Machines" (2014) and "Hybrid computing using a neural
@@ -58,6 +60,7 @@ class MemoryCell(Cell):
     memory: Memory
     bypass: Dropout
     readout: Linear
+    initial_reads: Float[Array, "read_heads width"] | None
     clip: float | None = eqx.field(static=True)
     input_size: int | None = eqx.field(static=True)
     output_size: int | None = eqx.field(static=True)
@@ -71,6 +74,7 @@ class MemoryCell(Cell):
         clip: float | None = None,
         interface_norm: bool = False,
         bypass_dropout: float = 0.0,
+        learned_reads: bool = False,
         key: PRNGKeyArray,
     ):
         """Join `controller` and `memory`, drawing the interface and the readout with `key`."""
@@ -91,6 +95,9 @@ class MemoryCell(Cell):
         self.norm = LayerNorm(memory.interface_size) if interface_norm else None
         self.bypass = Dropout(bypass_dropout)
         self.readout = Linear(controller.output_size + reads, output_size, key=readout_key)
+        self.initial_reads = (
+            jnp.zeros((memory.read_heads, memory.width), jnp.float32) if learned_reads else None
+        )
         self.clip = clip
         self.input_size = controller.input_size - reads
         self.output_size = output_size
@@ -98,13 +105,20 @@ class MemoryCell(Cell):
     def initial_state(
         self, batch: tuple[int, ...] = (), *, key: PRNGKeyArray | None = None
     ) -> MemoryCellState:
-        """Nothing read yet; the controller and the memory at their own beginnings."""
+        """Nothing read yet, or the learned reads; controller and memory at their beginnings."""
         keys = [None, None, None] if key is None else list(jax.random.split(key, 3))
         dtype = self.readout.weight.dtype
+        shape = (self.memory.read_heads, self.memory.width)
+        reads = jnp.zeros(shape, dtype) if self.initial_reads is None else self.initial_reads
+        # A memory may own no parameters, so it takes its type from the network around it.
+        memory = jax.tree.map(
+            lambda leaf: leaf.astype(dtype) if jnp.issubdtype(leaf.dtype, jnp.floating) else leaf,
+            self.memory.initial_state(batch, key=keys[1]),
+        )
         return MemoryCellState(
             controller=self.controller.initial_state(batch, key=keys[0]),
-            memory=self.memory.initial_state(batch, key=keys[1]),
-            reads=jnp.zeros((*batch, self.memory.read_heads, self.memory.width), dtype),
+            memory=memory,
+            reads=jnp.broadcast_to(reads, (*batch, *shape)),
             bypass=self.bypass.initial_state(batch, key=keys[2]),
         )
 
