@@ -5,9 +5,10 @@ from typing import Any, NamedTuple
 import equinox as eqx
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Float, PRNGKeyArray
+from jaxtyping import Array, Bool, Float, PRNGKeyArray
 
 from tapehead.cell import Cell, expect_features
+from tapehead.cells import fused
 from tapehead.cells.initialization import beginning, uniform
 from tapehead.errors import at_least
 
@@ -21,6 +22,143 @@ class GRUState(NamedTuple):
     """
 
     hidden: Float[Array, "*batch hidden"]
+
+
+class ResetAfterWeights(NamedTuple):
+    """W, U, b and b_u of a `GRU`."""
+
+    input_weight: Float[Array, "gates inputs"]
+    hidden_weight: Float[Array, "gates hidden"]
+    bias: Float[Array, " gates"]
+    candidate_bias: Float[Array, " hidden"]
+
+
+class ResetAfter(fused.Gates[ResetAfterWeights, GRUState]):
+    """The step of a `GRU` whose reset gate acts after the product, and its gradient."""
+
+    def forward(
+        self, weights: ResetAfterWeights, state: GRUState, x: Array
+    ) -> tuple[GRUState, tuple[Array, Array, Array, Array]]:
+        """The new state; keeps r, z, n and U_n h + b_u."""
+        from_input = x @ weights.input_weight.T + weights.bias
+        from_hidden = state.hidden @ weights.hidden_weight.T
+        a_r, a_z, a_n = jnp.split(from_input, 3, axis=-1)
+        m_r, m_z, m_n = jnp.split(from_hidden, 3, axis=-1)
+        r = jax.nn.sigmoid(a_r + m_r)
+        z = jax.nn.sigmoid(a_z + m_z)
+        recalled = m_n + weights.candidate_bias
+        n = jnp.tanh(a_n + r * recalled)
+        return GRUState(n + z * (state.hidden - n)), (r, z, n, recalled)
+
+    def backward(
+        self,
+        weights: ResetAfterWeights,
+        gradient: GRUState,
+        before: GRUState,
+        after: GRUState,
+        kept: tuple[Array, Array, Array, Array],
+    ) -> tuple[GRUState, tuple[Array, Array]]:
+        """The chain rule through the equations of `GRU`, last to first.
+
+        The nets are those of U h_{t−1} + [b_r; b_z; b_u], and of n.
+        """
+        r, z, n, recalled = kept
+        of_n = gradient.hidden * (1 - z) * (1 - n * n)
+        of_z = gradient.hidden * (before.hidden - n) * z * (1 - z)
+        of_r = of_n * recalled * r * (1 - r)
+        of_recurrent = jnp.concatenate([of_r, of_z, of_n * r], axis=-1)
+        of_hidden = gradient.hidden * z + of_recurrent @ weights.hidden_weight
+        return GRUState(of_hidden), (of_recurrent, of_n)
+
+    def collect(
+        self,
+        weights: ResetAfterWeights,
+        nets: tuple[Array, Array],
+        xs: Array,
+        before: GRUState,
+        kept: tuple[Array, Array, Array, Array],
+    ) -> tuple[ResetAfterWeights, Array]:
+        """One product over all steps for each matrix."""
+        of_recurrent, of_n = nets
+        size = of_n.shape[-1]
+        of_input = jnp.concatenate([of_recurrent[:, : 2 * size], of_n], axis=-1)
+        of_weights = ResetAfterWeights(
+            input_weight=of_input.T @ xs,
+            hidden_weight=of_recurrent.T @ before.hidden,
+            bias=jnp.sum(of_input, axis=0),
+            candidate_bias=jnp.sum(of_recurrent[:, 2 * size :], axis=0),
+        )
+        return of_weights, of_input @ weights.input_weight
+
+
+class ResetBeforeWeights(NamedTuple):
+    """W, U and b of a `GRU`."""
+
+    input_weight: Float[Array, "gates inputs"]
+    hidden_weight: Float[Array, "gates hidden"]
+    bias: Float[Array, " gates"]
+
+
+class ResetBefore(fused.Gates[ResetBeforeWeights, GRUState]):
+    """The step of a `GRU` whose reset gate acts before the product, and its gradient."""
+
+    def forward(
+        self, weights: ResetBeforeWeights, state: GRUState, x: Array
+    ) -> tuple[GRUState, tuple[Array, Array, Array]]:
+        """The new state; keeps r, z and n."""
+        size = state.hidden.shape[-1]
+        recurrent, candidate = jnp.split(weights.hidden_weight, [2 * size])
+        from_input = x @ weights.input_weight.T + weights.bias
+        a_r, a_z, a_n = jnp.split(from_input, 3, axis=-1)
+        m_r, m_z = jnp.split(state.hidden @ recurrent.T, 2, axis=-1)
+        r = jax.nn.sigmoid(a_r + m_r)
+        z = jax.nn.sigmoid(a_z + m_z)
+        n = jnp.tanh(a_n + (r * state.hidden) @ candidate.T)
+        return GRUState(n + z * (state.hidden - n)), (r, z, n)
+
+    def backward(
+        self,
+        weights: ResetBeforeWeights,
+        gradient: GRUState,
+        before: GRUState,
+        after: GRUState,
+        kept: tuple[Array, Array, Array],
+    ) -> tuple[GRUState, Array]:
+        """The chain rule through the equations of `GRU`, last to first."""
+        r, z, n = kept
+        size = n.shape[-1]
+        recurrent, candidate = jnp.split(weights.hidden_weight, [2 * size])
+        of_n = gradient.hidden * (1 - z) * (1 - n * n)
+        of_z = gradient.hidden * (before.hidden - n) * z * (1 - z)
+        of_recalled = of_n @ candidate
+        of_r = of_recalled * before.hidden * r * (1 - r)
+        of_gates = jnp.concatenate([of_r, of_z], axis=-1)
+        of_hidden = gradient.hidden * z + of_recalled * r + of_gates @ recurrent
+        return GRUState(of_hidden), jnp.concatenate([of_gates, of_n], axis=-1)
+
+    def collect(
+        self,
+        weights: ResetBeforeWeights,
+        nets: Array,
+        xs: Array,
+        before: GRUState,
+        kept: tuple[Array, Array, Array],
+    ) -> tuple[ResetBeforeWeights, Array]:
+        """One product over all steps for each matrix."""
+        r, _, n = kept
+        of_gates, of_n = jnp.split(nets, [2 * n.shape[-1]], axis=-1)
+        of_weights = ResetBeforeWeights(
+            input_weight=nets.T @ xs,
+            hidden_weight=jnp.concatenate(
+                [of_gates.T @ before.hidden, of_n.T @ (r * before.hidden)]
+            ),
+            bias=jnp.sum(nets, axis=0),
+        )
+        return of_weights, nets @ weights.input_weight
+
+
+AFTER = ResetAfter()
+BEFORE = ResetBefore()
 
 
 class GRU(Cell):
@@ -91,32 +229,38 @@ class GRU(Cell):
         learned = None if self.initial is None else self.initial.hidden
         return GRUState(beginning(learned, self.hidden_weight, batch))
 
-    def _gates(self, hidden: Array, x: Array) -> tuple[Array, Array, Array]:
-        """r, z, n."""
-        expect_features("GRU", x, self.input_weight.shape[1])
-        size = hidden.shape[-1]
-        net = x @ self.input_weight.T + self.bias
-        if self.candidate_bias is not None:
-            recurrent = hidden @ self.hidden_weight.T
-            r, z = jnp.split(
-                jax.nn.sigmoid(net[..., : 2 * size] + recurrent[..., : 2 * size]), 2, axis=-1
-            )
-            inner = r * (recurrent[..., 2 * size :] + self.candidate_bias)
-        else:
-            recurrent = hidden @ self.hidden_weight[: 2 * size].T
-            r, z = jnp.split(jax.nn.sigmoid(net[..., : 2 * size] + recurrent), 2, axis=-1)
-            inner = (r * hidden) @ self.hidden_weight[2 * size :].T
-        return r, z, jnp.tanh(net[..., 2 * size :] + inner)
+    def _parts(self) -> tuple[fused.Gates[Any, GRUState], tuple[Array, ...]]:
+        """The step in its parts, and the weights it takes."""
+        shared = (self.input_weight, self.hidden_weight, self.bias)
+        if self.candidate_bias is None:
+            return BEFORE, ResetBeforeWeights(*shared)
+        return AFTER, ResetAfterWeights(*shared, self.candidate_bias)
 
     def step(
         self, state: GRUState, x: Float[Array, "*batch inputs"]
     ) -> tuple[GRUState, Float[Array, "*batch hidden"]]:
         """One step of the equations above."""
-        _, z, n = self._gates(state.hidden, x)
-        hidden = n + z * (state.hidden - n)
-        return GRUState(hidden), hidden
+        expect_features("GRU", x, self.input_weight.shape[1])
+        gates, weights = self._parts()
+        state, _ = gates.forward(weights, state, x)
+        return state, state.hidden
+
+    def unroll(
+        self,
+        state: GRUState,
+        xs: Float[Array, "time *batch inputs"],
+        *,
+        mask: Bool[Array, "time *batch"] | None = None,
+        starts: Bool[Array, "time *batch"] | None = None,
+    ) -> tuple[GRUState, Float[Array, "time *batch hidden"]]:
+        """As `Cell.unroll`, with a faster gradient (reverse mode only)."""
+        expect_features("GRU", xs, self.input_weight.shape[1])
+        fresh = None if starts is None else self.initial_state(xs.shape[1:-1])
+        return fused.unroll(*self._parts(), state, fresh, xs, mask, starts)
 
     def observe(self, state: GRUState, x: Array) -> dict[str, Any]:
         """The gates."""
-        r, z, n = self._gates(state.hidden, x)
+        gates, weights = self._parts()
+        _, kept = gates.forward(weights, state, x)
+        r, z, n, *_ = kept
         return {"reset_gate": r, "update_gate": z, "candidate": n}

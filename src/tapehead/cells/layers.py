@@ -7,7 +7,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Int, PRNGKeyArray
 
-from tapehead.cell import Cell, Stateless, expect_features, select
+from tapehead.cell import Cell, Stateless, expect_features
 from tapehead.cells.initialization import uniform
 from tapehead.errors import UserError, at_least
 
