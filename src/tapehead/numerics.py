@@ -72,10 +72,10 @@ def sharpen(
 
     Source: Graves et al., "Neural Turing Machines" (2014), eq. 9.
     """
+    floor = 1e-8
     weights = jnp.maximum(weights, 0)
     # The result does not depend on the scale, so no gradient is lost by holding it constant.
     scale = jax.lax.stop_gradient(jnp.max(weights, axis=-1, keepdims=True))
-    powers = (weights / jnp.maximum(scale, 1e-8)) ** exponent[..., None]
+    powers = (weights / jnp.maximum(scale, floor)) ** exponent[..., None]
     total = jnp.sum(powers, axis=-1, keepdims=True)
-    # At least 1 wherever the scale was the largest weight.
-    return powers / jnp.where(total >= 1, total, 1)
+    return powers / jnp.where((scale >= floor) | (total >= 1), total, 1)

@@ -154,7 +154,12 @@ def content_weights(
     neural network with dynamic external memory" (2016); Csordás and Schmidhuber (2019) for the
     mask.
     """
-    return jax.nn.softmax(strengths[..., None] * similarity(memory, keys, mask=mask), axis=-1)
+    scores = similarity(memory, keys, mask=mask)
+    # The largest score goes before β comes, not after as in any softmax: a compiler that fuses
+    # "β K − max" rounds it otherwise than the maximum, and at large scores exp takes the
+    # difference for a huge number.
+    scores = scores - jax.lax.stop_gradient(jnp.max(scores, axis=-1, keepdims=True))
+    return jax.nn.softmax(strengths[..., None] * scores, axis=-1)
 
 
 def interpolate(
