@@ -1,20 +1,13 @@
 """Training: configs, runs, and the trainer that joins cells, rules and tasks."""
 
 from tapehead.training.config import SCHEMA, AnyConfig, RunConfig, from_json, to_json
-from tapehead.training.evaluation import evaluate, evaluate_seeds
+from tapehead.training.divergence import Diverged
+from tapehead.training.evaluation import evaluate
+from tapehead.training.listener import Listener, Result, SeedMetrics, Silent, Timing
 from tapehead.training.optimizers import OPTIMIZERS, SGD, Adam, Optimizer, RMSPropGraves
 from tapehead.training.presets import suggest
 from tapehead.training.run import Run, load_model, next_folder
-from tapehead.training.trainer import (
-    Diverged,
-    Listener,
-    Result,
-    SeedMetrics,
-    Silent,
-    StopSignal,
-    Timing,
-    train,
-)
+from tapehead.training.trainer import StopSignal, train
 
 __all__ = [
     "OPTIMIZERS",
@@ -34,7 +27,6 @@ __all__ = [
     "StopSignal",
     "Timing",
     "evaluate",
-    "evaluate_seeds",
     "from_json",
     "load_model",
     "next_folder",

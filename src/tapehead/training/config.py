@@ -1,18 +1,19 @@
 """`RunConfig`: everything needed to repeat a run, and its form as JSON."""
 
 import dataclasses
-import json
+import math
+import types
+import typing
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from pathlib import Path
-from typing import Any, Generic, TypeVar
+from dataclasses import dataclass
+from typing import Any, Generic, Literal, TypeVar
 
 from tapehead.errors import UserError, at_least, nearest, within
-from tapehead.learning import BPTT, RULES, LearningRule
+from tapehead.learning import RULES, LearningRule
 from tapehead.models import MODELS, Model
 from tapehead.registry import Registry
 from tapehead.tasks import TASKS, Task
-from tapehead.training.optimizers import OPTIMIZERS, Adam, Optimizer
+from tapehead.training.optimizers import OPTIMIZERS, Optimizer
 
 SCHEMA = 1
 """The version of the run folder's format; newer ones are refused."""
@@ -45,15 +46,17 @@ class RunConfig(Generic[TaskT, ModelT, RuleT, OptimizerT]):
     clip_norm: float | None = 10.0
     """Gradients are scaled down to at most this global norm; None: never."""
     clip_value: float | None = None
-    """Each component of the gradient is held in [-clip-value, clip-value]; None: never."""
+    """Each component of the gradient is first held in [-clip-value, clip-value]; None: never."""
     l1: float = 0.0
-    """Weight of the sum of the parameters' absolute values in the loss."""
+    """Weight of the sum of all parameters' absolute values in the loss."""
     l2: float = 0.0
-    """Weight of half the sum of the parameters' squares in the loss."""
+    """Weight of half the sum of all parameters' squares in the loss."""
     weight_noise: float = 0.0
     """Standard deviation of Gaussian noise added to the parameters for each gradient."""
     curriculum: bool = False
     """Begin with the task's easier lessons and move on as each is solved."""
+    log_every: int = 50
+    """Updates whose means make one line of metrics."""
     evaluate_every: int = 200
     """Updates between evaluations on fresh sequences."""
     evaluation_size: int = 1000
@@ -70,7 +73,7 @@ class RunConfig(Generic[TaskT, ModelT, RuleT, OptimizerT]):
     def __post_init__(self):
         at_least("training", 1, batch=self.batch, updates=self.updates, seeds=self.seeds)
         at_least("training", 1, evaluate_every=self.evaluate_every, patience=self.patience)
-        at_least("training", 1, evaluation_size=self.evaluation_size)
+        at_least("training", 1, evaluation_size=self.evaluation_size, log_every=self.log_every)
         at_least("training", 1, checkpoint_every=self.checkpoint_every)
         at_least("training", 2, keep_checkpoints=self.keep_checkpoints)
         at_least("training", 0, l1=self.l1, l2=self.l2, weight_noise=self.weight_noise)
@@ -104,26 +107,58 @@ def to_json(config: AnyConfig) -> dict[str, Any]:
     return data
 
 
+def _fits(value: Any, annotation: Any) -> bool:
+    """Whether a value is of an annotated type, a whole number counting as a float."""
+    origin, arguments = typing.get_origin(annotation), typing.get_args(annotation)
+    if origin is Literal:
+        return value in arguments
+    if origin in (typing.Union, types.UnionType):
+        return any(_fits(value, a) for a in arguments)
+    if origin is tuple:
+        return isinstance(value, tuple) and all(_fits(v, arguments[0]) for v in value)
+    if annotation is float:
+        number = isinstance(value, int | float) and not isinstance(value, bool)
+        return number and math.isfinite(value)
+    if annotation is int:
+        return isinstance(value, int) and not isinstance(value, bool)
+    return isinstance(value, annotation)
+
+
+def _show(annotation: Any) -> str:
+    """An annotated type in words."""
+    if isinstance(annotation, type) and not typing.get_args(annotation):
+        return "None" if annotation is type(None) else annotation.__name__
+    if typing.get_origin(annotation) is Literal:
+        return "one of " + ", ".join(map(str, typing.get_args(annotation)))
+    if typing.get_origin(annotation) in (typing.Union, types.UnionType):
+        return " or ".join(_show(a) for a in typing.get_args(annotation))
+    return str(annotation)
+
+
 def _build(owner: str, cls: type, settings: Mapping[str, Any]) -> Any:
     """`cls(**settings)`, refusing settings it does not have and values of the wrong type."""
     known = {f.name: f for f in dataclasses.fields(cls) if f.init}
-    for name in settings:
+    hints = typing.get_type_hints(cls)
+    values = {}
+    for name, given in settings.items():
         if name not in known:
             raise UserError(f"{owner}: unknown setting '{name}'{nearest(name, known)}")
-    values = {n: tuple(v) if isinstance(v, list) else v for n, v in settings.items()}
-    try:
-        return cls(**values)
-    except TypeError as error:
-        raise UserError(f"{owner}: {error}") from None
+        value = tuple(given) if isinstance(given, list) else given
+        if name not in PARTS and not _fits(value, hints[name]):
+            raise UserError(f"{owner}: {name} must be {_show(hints[name])}, got {given!r}")
+        values[name] = value
+    return cls(**values)
+
+
+def part_from_json(kind: str, entry: Any) -> Any:
+    """The part that `to_json` wrote as `{"name": ..., its settings}`."""
+    if not isinstance(entry, Mapping) or "name" not in entry:
+        raise UserError(f"config: '{kind}' must be an object with a 'name', got {entry!r}")
+    rest = {k: v for k, v in entry.items() if k != "name"}
+    return _build(f"config: {kind} '{entry['name']}'", PARTS[kind][entry["name"]], rest)
 
 
 def from_json(data: Mapping[str, Any]) -> AnyConfig:
     """The config that `to_json` wrote. Raises `UserError` naming whatever does not fit."""
-    settings = dict(data)
-    for part, registry in PARTS.items():
-        entry = settings.get(part)
-        if not isinstance(entry, Mapping) or "name" not in entry:
-            raise UserError(f"config: '{part}' must be an object with a 'name', got {entry!r}")
-        rest = {k: v for k, v in entry.items() if k != "name"}
-        settings[part] = _build(f"config: {part} '{entry['name']}'", registry[entry["name"]], rest)
-    return _build("config", RunConfig, settings)
+    parts = {kind: part_from_json(kind, data.get(kind)) for kind in PARTS}
+    return _build("config", RunConfig, {**data, **parts})

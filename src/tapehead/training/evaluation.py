@@ -1,10 +1,64 @@
 """How well a network does on a task."""
 
-import numpy as np
-from jaxtyping import PRNGKeyArray
+import functools
 
-from tapehead.cell import Cell
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, PRNGKeyArray
+
+from tapehead.cell import Cell, State
+from tapehead.errors import at_least
+from tapehead.sequences import Sequences
 from tapehead.tasks import Task
+from tapehead.tasks.task import Data
+
+WINDOW = 16
+"""Time steps that one compiled call sees. Time is cut into such windows, so that one compilation
+serves sequences of any length, and memory does not grow with it."""
+
+
+@eqx.filter_jit
+def _begin(model: Cell, batch: int) -> State:
+    return model.initial_state((batch,))
+
+
+@eqx.filter_jit
+def _window(model: Cell, state: State, inputs: Array, mask: Array | None) -> tuple[State, Array]:
+    return model.unroll(state, inputs, mask=mask)
+
+
+Windows = list[tuple[Array, Array | None]]
+
+
+def _windows(sequences: Sequences) -> Windows:
+    """The inputs and mask of every window.
+
+    The steps that fill up the last window come after all others, and nothing depends on them:
+    they need no mask of their own.
+    """
+    cut = sequences.windows(WINDOW)
+    mask = None if sequences.mask is None else cut.mask
+    return [(x, None if mask is None else mask[i]) for i, x in enumerate(cut.inputs)]
+
+
+@functools.partial(jax.jit, static_argnums=(0, 2))
+def _sample(task: Task, key: PRNGKeyArray, batch: int, data: Data) -> tuple[Sequences, Windows]:
+    sequences = task.sample(key, batch, data)
+    return sequences, _windows(sequences)
+
+
+@functools.partial(jax.jit, static_argnums=0)
+def _batch_at(task: Task, indices: Array, data: Data) -> tuple[Sequences, Windows]:
+    sequences = task.batch_at(indices, data)
+    return sequences, _windows(sequences)
+
+
+@functools.partial(jax.jit, static_argnums=0)
+def _measure(task: Task, outputs: list[Array], sequences: Sequences) -> dict[str, Array]:
+    time = sequences.weights.shape[0]
+    return task.metrics(jnp.concatenate(outputs)[:time], sequences)
 
 
 def evaluate(
@@ -14,20 +68,43 @@ def evaluate(
     key: PRNGKeyArray,
     size: int = 1000,
     batch: int = 100,
-) -> dict[str, np.ndarray]:
-    """Means of the task's metrics, and of `loss` (nats per scored step), over a test set.
+    data: Data | None = None,
+) -> dict[str, float]:
+    """Means of the task's metrics over a test set.
 
-    A task over finite data is passed over exactly, every sequence once and `size` ignored;
-    otherwise `size` fresh sequences are drawn with `key`. Memory stays bounded: `batch` sequences
-    are held at a time, and time is cut into windows.
+    A task over finite data is passed over exactly, every sequence once, and `size` and `key` are
+    not used; otherwise `size` fresh sequences are drawn with `key`. Memory stays bounded: `batch`
+    sequences are held at a time, and the network sees time in windows.
 
-    **Returns:** a scalar array (float64) for each metric.
+    **Arguments:**
+
+    - `model`: one network.
+    - `task`: what to test it on; need not be the one it was trained on.
+    - `key`: draws the sequences.
+    - `size`: how many, at least 1.
+    - `batch`: how many at a time, at least 1.
+    - `data`: what `task.data()` gives, if it is at hand.
+
+    **Returns:** a number for each metric.
     """
-    raise NotImplementedError
-
-
-def evaluate_seeds(
-    models: Cell, task: Task, *, keys: PRNGKeyArray, size: int = 1000, batch: int = 100
-) -> dict[str, np.ndarray]:
-    """`evaluate` for networks stacked on a leading seed axis; arrays of shape `(seeds,)`."""
-    raise NotImplementedError
+    at_least("evaluate", 1, size=size, batch=batch)
+    if data is None:
+        data = task.data()
+    finite = task.size(data)
+    total = size if finite is None else finite
+    batch = min(batch, total)
+    found: dict[str, list[np.ndarray]] = {}
+    for number, first in enumerate(range(0, total, batch)):
+        if finite is None:
+            sequences, windows = _sample(task, jax.random.fold_in(key, number), batch, data)
+        else:
+            indices = jnp.minimum(jnp.arange(first, first + batch), total - 1)
+            sequences, windows = _batch_at(task, indices, data)
+        state, outputs = _begin(model, batch), []
+        for inputs, mask in windows:
+            state, window = _window(model, state, inputs, mask)
+            outputs.append(window)
+        # The last batch is drawn as full as the others and cut to what is wanted.
+        for name, values in _measure(task, outputs, sequences).items():
+            found.setdefault(name, []).append(np.asarray(values)[: total - first])
+    return {n: float(np.mean(np.concatenate(v), dtype=np.float64)) for n, v in found.items()}

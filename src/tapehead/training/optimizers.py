@@ -93,20 +93,20 @@ class SGD(Optimizer):
 
 
 class GravesState(NamedTuple):
-    """What `rmsprop_graves` carries, each shaped like the parameters but `count`.
+    """What `rmsprop_graves` carries, each shaped like the parameters but `updates`.
 
     **Attributes:**
 
     - `square`: n, the running mean of the gradient's square.
     - `mean`: g, the running mean of the gradient.
     - `delta`: Δ, the last update.
-    - `count`: updates so far.
+    - `updates`: how many were made.
     """
 
     square: optax.Updates
     mean: optax.Updates
     delta: optax.Updates
-    count: jax.Array
+    updates: jax.Array
 
 
 def rmsprop_graves(
@@ -129,9 +129,11 @@ def rmsprop_graves(
         return GravesState(zeros, zeros, zeros, jnp.zeros((), jnp.int32))
 
     def update(
-        grads: optax.Updates, state: GravesState, params: optax.Params | None = None
+        updates: optax.Updates, state: optax.OptState, params: optax.Params | None = None
     ) -> tuple[optax.Updates, GravesState]:
-        rate = rates(state.count)
+        grads = updates
+        assert isinstance(state, GravesState)
+        rate = rates(state.updates)
         square = jax.tree.map(lambda n, e: decay * n + (1 - decay) * e**2, state.square, grads)
         mean = jax.tree.map(lambda g, e: decay * g + (1 - decay) * e, state.mean, grads)
         delta = jax.tree.map(
@@ -145,7 +147,7 @@ def rmsprop_graves(
             square,
             mean,
         )
-        return delta, GravesState(square, mean, delta, state.count + 1)
+        return delta, GravesState(square, mean, delta, state.updates + 1)
 
     return optax.GradientTransformation(init, update)
 

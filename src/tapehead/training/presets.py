@@ -1,6 +1,22 @@
 """Settings that suit a task and a model together, used wherever the user names none."""
 
-from tapehead.training.config import AnyConfig
+from collections.abc import Mapping
+from typing import Any
+
+from tapehead.learning import RULES
+from tapehead.models import MODELS
+from tapehead.tasks import TASKS
+from tapehead.training.config import AnyConfig, RunConfig
+from tapehead.training.optimizers import OPTIMIZERS
+
+MODEL_PRESETS: Mapping[str, Mapping[str, Any]] = {
+    "dnc": {"optimizer": "adam", "optimizer.learning_rate": 3e-3},
+    "ntm": {"optimizer": "adam", "optimizer.learning_rate": 3e-3},
+}
+"""What suits a model on any task. Names are those of a config: `batch`, `model.slots`, `optimizer`."""
+
+PAIR_PRESETS: Mapping[tuple[str, str], Mapping[str, Any]] = {}
+"""What suits a task and a model together."""
 
 
 def suggest(
@@ -8,9 +24,27 @@ def suggest(
 ) -> AnyConfig:
     """The config that `tapehead train TASK MODEL` starts from, for the user's options to overlay.
 
-    Later wins: the fields' own defaults; `Task.defaults`; the table here for the pair.
-    A learning rate from the tables holds only for the optimiser it was found with.
+    Later wins: the fields' own defaults; `Task.defaults`; the tables here for the model, then for
+    the pair. The settings of an optimiser hold only if that optimiser is used.
 
     **Raises:** `UserError` for an unknown name.
     """
-    raise NotImplementedError
+    parts = {"task": TASKS[task], "model": MODELS[model]}
+    settings = {
+        **parts["task"].defaults,
+        **MODEL_PRESETS.get(model, {}),
+        **PAIR_PRESETS.get((task, model), {}),
+    }
+    best = settings.pop("optimizer", "adam")
+    chosen = best if optimizer is None else optimizer
+    parts["rule"] = RULES[rule or settings.pop("rule", "bptt")]
+    parts["optimizer"] = OPTIMIZERS[chosen]
+    inner: dict[str, dict[str, Any]] = {kind: {} for kind in parts}
+    outer: dict[str, Any] = {}
+    for name, value in settings.items():
+        kind, _, setting = name.partition(".")
+        if not setting:
+            outer[name] = value
+        elif kind != "optimizer" or chosen == best:
+            inner[kind][setting] = value
+    return RunConfig(**{kind: part(**inner[kind]) for kind, part in parts.items()}, **outer)

@@ -1,13 +1,32 @@
 """`train`: runs a `Run` from wherever it stands to its end."""
 
+import contextlib
+import dataclasses
 import threading
-from collections.abc import Mapping, Sequence
+import time
+import zlib
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal, Protocol
+from datetime import UTC, datetime
 
-from tapehead.training.run import Run
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import PRNGKeyArray
 
-Outcome = Literal["solved", "budget", "stopped", "diverged"]
+from tapehead.tasks import Task
+from tapehead.tasks.task import Data
+from tapehead.training.checkpoint import Checkpoints
+from tapehead.training.divergence import Diverged, explain
+from tapehead.training.evaluation import evaluate
+from tapehead.training.listener import Listener, Outcome, Result, SeedMetrics, Silent, Timing
+from tapehead.training.networks import Networks, one_of
+from tapehead.training.run import METRICS, TIMING, Run
+from tapehead.training.storage import Lines, locked, writing
+from tapehead.training.update import Updater
+
+BLOCK_SECONDS = 0.5
+"""How long one compiled call should take: within about this time a request to stop is heard."""
 
 
 class StopSignal:
@@ -17,98 +36,12 @@ class StopSignal:
         self._event = threading.Event()
 
     def set(self) -> None:
-        """Ask to stop as soon as the running call has ended (about a second)."""
+        """Ask to stop as soon as the running call has ended."""
         self._event.set()
 
     def is_set(self) -> bool:
         """Whether a stop was asked for."""
         return self._event.is_set()
-
-
-class Diverged(RuntimeError):
-    """A loss, gradient or parameter became NaN or infinite; says which, where and what to try."""
-
-
-@dataclass(frozen=True)
-class Timing:
-    """How fast it goes.
-
-    **Attributes:**
-
-    - `seconds`: of this sitting so far, compilation included.
-    - `updates_per_second`, `steps_per_second`: over the last stretch; a step is one time step of
-        one sequence, and all networks' steps count.
-    - `remaining`: estimated seconds until all updates are done, evaluations included.
-    """
-
-    seconds: float
-    updates_per_second: float
-    steps_per_second: float
-    remaining: float
-
-
-@dataclass(frozen=True)
-class Result:
-    """How `train` ended.
-
-    **Attributes:**
-
-    - `outcome`: `"solved"` (every network), `"budget"` (all updates used) or `"stopped"` (asked to).
-    - `update`: updates done.
-    - `solved_at`: for each network the update at which it had solved the task, or `None`.
-    - `seconds`: of this sitting.
-    """
-
-    outcome: Outcome
-    update: int
-    solved_at: tuple[int | None, ...]
-    seconds: float
-
-
-SeedMetrics = Mapping[str, Sequence[float | None]]
-"""A value for each network under each metric's name; `None` for networks that are held."""
-
-
-class Listener(Protocol):
-    """What a trainer tells while it runs; called from its own thread, and should return quickly."""
-
-    def on_start(self, run: Run, update: int) -> None:
-        """Training begins at `update` (above 0 when it continues); compilation comes next."""
-
-    def on_block(self, update: int, metrics: SeedMetrics, timing: Timing) -> None:
-        """About once a second: means since the last line of metrics, up to `update`."""
-
-    def on_evaluation(
-        self, update: int, name: str, metrics: SeedMetrics, solved: Sequence[bool]
-    ) -> None:
-        """The evaluation `name` was made (`"validation"` during training)."""
-
-    def on_message(self, text: str) -> None:
-        """One line a user should see: a damaged checkpoint passed over, a lesson begun."""
-
-    def on_end(self, result: Result) -> None:
-        """Everything is written; not called when training raises."""
-
-
-class Silent:
-    """A `Listener` that says nothing."""
-
-    def on_start(self, run: Run, update: int) -> None:
-        """Nothing."""
-
-    def on_block(self, update: int, metrics: SeedMetrics, timing: Timing) -> None:
-        """Nothing."""
-
-    def on_evaluation(
-        self, update: int, name: str, metrics: SeedMetrics, solved: Sequence[bool]
-    ) -> None:
-        """Nothing."""
-
-    def on_message(self, text: str) -> None:
-        """Nothing."""
-
-    def on_end(self, result: Result) -> None:
-        """Nothing."""
 
 
 def train(run: Run, listener: Listener | None = None, stop: StopSignal | None = None) -> Result:
@@ -121,4 +54,324 @@ def train(run: Run, listener: Listener | None = None, stop: StopSignal | None = 
     **Raises:** `Diverged` if a number became NaN or infinite; `UserError` if the folder cannot be
     written (a full disk; the run can be continued afterwards).
     """
-    raise NotImplementedError
+    with contextlib.ExitStack() as stack:
+        stack.enter_context(locked(run.folder))
+        if run.outcome in ("solved", "budget"):
+            end = run.metrics()[-1]
+            return Result(end["outcome"], end["update"], tuple(end["solved_at"]), 0.0)
+        stack.enter_context(writing(run.folder))
+        return _Sitting(run, listener or Silent(), stop or StopSignal(), stack).run()
+
+
+@dataclass
+class Position:
+    """Where a run stands, beside its arrays.
+
+    **Attributes:**
+
+    - `update`: updates done.
+    - `line`: the update of the last line of training metrics.
+    - `lessons`: the lesson of each network.
+    - `streaks`: how many evaluations in a row each network has solved.
+    - `solved_at`: the update at which each network had solved the task, or `None`.
+    """
+
+    update: int
+    line: int
+    lessons: list[int]
+    streaks: list[int]
+    solved_at: list[int | None]
+
+
+def plain(values: Sequence[float] | np.ndarray, wanted: Sequence[bool]) -> list[float | None]:
+    """Numbers for JSON; `None` for networks not wanted and for NaN and infinity."""
+    return [float(v) if w and np.isfinite(v) else None for v, w in zip(values, wanted, strict=True)]
+
+
+class _Sitting:
+    """One sitting of training: from where the run stands until it ends or is stopped."""
+
+    def __init__(self, run: Run, listener: Listener, stop: StopSignal, stack: contextlib.ExitStack):
+        config = run.config
+        self.run_folder = run
+        self.config = config
+        self.listener = listener
+        self.stop = stop
+        self.began = time.perf_counter()
+        self.lessons = config.task.lessons() if config.curriculum else (config.task,)
+        self.known_data: dict[Task, Data] = {}
+        self.steps: dict[Task, int] = {}
+
+        self.networks = Networks(config)
+        self.updater = Updater(config, self.networks.static)
+        progress = self.updater.begin(self.networks.start(), self.data(config.task))
+        self.checkpoints = Checkpoints(run.folder / "checkpoints", config.keep_checkpoints)
+        found = self.checkpoints.newest(progress, listener.on_message)
+        if found is None:
+            zeros = [0] * config.seeds
+            self.progress = progress
+            self.position = Position(0, 0, zeros, zeros.copy(), [None] * config.seeds)
+            self.metrics = Lines(run.folder / METRICS, 0)
+        else:
+            self.progress, saved = found
+            self.metrics = Lines(run.folder / METRICS, **saved.pop("metrics"))
+            self.position = Position(**saved)
+        stack.callback(self.metrics.close)
+        self.timing = Lines(run.folder / TIMING)
+        stack.callback(self.timing.close)
+
+    def data(self, task: Task) -> Data:
+        """The task's data, loaded once."""
+        if task not in self.known_data:
+            self.known_data[task] = jax.tree.map(jnp.asarray, task.data())
+        return self.known_data[task]
+
+    @property
+    def seconds(self) -> float:
+        """Since this sitting began."""
+        return time.perf_counter() - self.began
+
+    @property
+    def active(self) -> list[bool]:
+        """Which networks still learn."""
+        hold = self.config.stop_when_solved
+        return [not (hold and at is not None) for at in self.position.solved_at]
+
+    def run(self) -> Result:
+        """Train, then test."""
+        start = self.position.update
+        now = datetime.now(UTC).isoformat(timespec="seconds")
+        self.timing.append({"kind": "start", "update": start, "time": now})
+        self.listener.on_start(self.run_folder, start)
+        outcome = self.learn()
+        self.run_folder.save_models(self.progress.arrays)
+        if outcome != "stopped" and not self.test():
+            outcome = "stopped"
+        self.end(outcome)
+        result = Result(outcome, self.position.update, tuple(self.position.solved_at), self.seconds)
+        self.listener.on_end(result)
+        return result
+
+    def end(self, outcome: Outcome) -> None:
+        """Write the last lines."""
+        at = self.position
+        self.metrics.append(
+            {"kind": "end", "update": at.update, "outcome": outcome, "solved_at": at.solved_at}
+        )
+        self.metrics.sync()
+        self.timing.append({"kind": "end", "update": at.update, "seconds": self.seconds})
+
+    def learn(self) -> Outcome:
+        """Make updates until every network is held, all are used, or a stop is asked for."""
+        config, at = self.config, self.position
+        size = 1
+        while at.update < config.updates and any(self.active):
+            if self.stop.is_set():
+                self.save()
+                return "stopped"
+            intervals = (config.log_every, config.evaluate_every, config.checkpoint_every)
+            border = min(at.update + every - at.update % every for every in intervals)
+            before = at.update
+            took = self.advance(min(border, before + size, config.updates))
+            size = max(1, round((at.update - before) * BLOCK_SECONDS / took))
+
+            last = at.update == config.updates
+            evaluates = last or at.update % config.evaluate_every == 0
+            if evaluates or at.update % config.log_every == 0:
+                self.log()
+            if evaluates:
+                self.validate()
+            if last or not any(self.active) or at.update % config.checkpoint_every == 0:
+                self.save()
+        return "budget" if None in at.solved_at else "solved"
+
+    def advance(self, stop: int) -> float:
+        """Updates up to `stop`, each network on its own lesson; returns the seconds they took."""
+        at, seconds, steps = self.position, 0.0, 0
+        for lesson, task in enumerate(self.lessons):
+            here = [a and n == lesson for a, n in zip(self.active, at.lessons, strict=True)]
+            if not any(here):
+                continue
+            data = self.data(task)
+            if task not in self.steps:
+                began = time.perf_counter()
+                self.steps[task] = self.updater.prepare(self.progress, task, data)
+                compiling = time.perf_counter() - began
+                self.timing.append({"kind": "compile", "lesson": lesson, "seconds": compiling})
+            began = time.perf_counter()
+            self.progress = self.updater.advance(
+                self.progress,
+                task,
+                data,
+                active=jnp.asarray(here),
+                keys=self.networks.training_keys,
+                start=at.update,
+                stop=stop,
+            )
+            jax.block_until_ready(self.progress)
+            seconds += time.perf_counter() - began
+            steps += (stop - at.update) * self.steps[task] * self.config.batch * sum(here)
+        updates, at.update = stop - at.update, stop
+        bad = np.asarray(self.progress.bad)
+        if (bad >= 0).any():
+            self.diverge(bad)
+        self.tell(updates, steps, seconds)
+        return seconds
+
+    def diverge(self, bad: np.ndarray) -> None:
+        """Find out what went wrong first, write it down, and raise `Diverged`."""
+        number = int(np.argmin(np.where(bad < 0, self.config.updates, bad)))
+        at = self.position
+        at.update = int(bad[number])
+        task = self.lessons[at.lessons[number]]
+        before = one_of(self.progress, number)
+        key = self.networks.training_keys[number]
+        why = explain(self.updater, task, self.data(task), before, key, at.update)
+        who = f"network {number}" if self.config.seeds > 1 else "training"
+        self.end("diverged")
+        raise Diverged(f"{who} diverged at update {at.update}: {why}")
+
+    def means(self) -> dict[str, list[float | None]]:
+        """The training metrics since the last line."""
+        count = self.position.update - self.position.line
+        return {
+            name: plain(np.asarray(total, np.float64) / count, self.active)
+            for name, total in self.progress.sums.items()
+        }
+
+    def tell(self, updates: int, steps: int, seconds: float) -> None:
+        """How it goes, to the listener and to `timing.jsonl`."""
+        at = self.position
+        per_second = updates / seconds
+        remaining = (self.config.updates - at.update) / per_second
+        timing = Timing(self.seconds, per_second, steps / seconds, remaining)
+        self.listener.on_block(at.update, self.means(), timing)
+        self.timing.append(
+            {
+                "kind": "block",
+                "update": at.update,
+                "seconds": seconds,
+                "updates_per_second": per_second,
+                "steps_per_second": steps / seconds,
+            }
+        )
+
+    def log(self) -> None:
+        """One line of training metrics; the sums begin anew."""
+        at = self.position
+        self.metrics.append(
+            {
+                "kind": "train",
+                "update": at.update,
+                "lesson": at.lessons,
+                "metrics": self.means(),
+            }
+        )
+        at.line = at.update
+        zeros = jax.tree.map(jnp.zeros_like, self.progress.sums)
+        self.progress = self.progress._replace(sums=zeros)
+
+    def evaluate(
+        self, name: str, tasks: Sequence[Task], keys: PRNGKeyArray, wanted: Sequence[bool]
+    ) -> tuple[SeedMetrics, list[bool], int]:
+        """The metrics of each wanted network on its task, whether it solved it, and on how many.
+
+        The networks that are not wanted have `None` and False.
+        """
+        began = time.perf_counter()
+        values: dict[str, list[float | None]] = {}
+        solved = [False] * len(tasks)
+        sequences = self.config.evaluation_size
+        for number, (task, want) in enumerate(zip(tasks, wanted, strict=True)):
+            if not want:
+                continue
+            data = self.data(task)
+            sequences = task.size(data) or sequences
+            model = self.networks.model(self.progress.arrays, number)
+            means = evaluate(model, task, key=keys[number], size=sequences, data=data)
+            solved[number] = task.solved(means)
+            for metric, mean in means.items():
+                row = values.setdefault(metric, [None] * len(tasks))
+                if np.isfinite(mean):
+                    row[number] = mean
+                else:
+                    self.listener.on_message(
+                        f"{name}: {metric} of network {number} is {mean} and is left out"
+                    )
+        at, seconds = self.position, time.perf_counter() - began
+        self.timing.append(
+            {"kind": "evaluation", "update": at.update, "set": name, "seconds": seconds}
+        )
+        self.listener.on_evaluation(at.update, name, values, solved)
+        return values, solved, sequences
+
+    def validate(self) -> None:
+        """Evaluate on fresh sequences; note who has solved the task, and who moves on."""
+        at = self.position
+        keys = self.networks.validation_keys(at.update)
+        tasks = [self.lessons[lesson].validation() for lesson in at.lessons]
+        active = self.active
+        values, solved, sequences = self.evaluate("validation", tasks, keys, active)
+        self.metrics.append(
+            {
+                "kind": "evaluation",
+                "update": at.update,
+                "set": "validation",
+                "axis": None,
+                "size": None,
+                "lesson": at.lessons,
+                "sequences": sequences,
+                "metrics": values,
+                "solved": solved,
+            }
+        )
+        for number, passed in enumerate(solved):
+            if not active[number]:
+                continue
+            if at.lessons[number] < len(self.lessons) - 1:
+                at.lessons[number] += passed
+                if passed:
+                    self.listener.on_message(
+                        f"network {number} begins lesson {at.lessons[number] + 1} of "
+                        f"{len(self.lessons)} at update {at.update}"
+                    )
+                continue
+            at.streaks[number] = at.streaks[number] + 1 if passed else 0
+            if at.streaks[number] >= self.config.patience and at.solved_at[number] is None:
+                at.solved_at[number] = at.update
+
+    def save(self) -> None:
+        """Write a checkpoint, once all that was logged before it is on the disk."""
+        self.metrics.sync()
+        position = dataclasses.asdict(self.position)
+        position["metrics"] = {"size": self.metrics.size, "digest": self.metrics.digest}
+        self.checkpoints.save(self.position.update, self.progress, position)
+
+    def test(self) -> bool:
+        """Evaluate on every named test set and along the axis of generalisation.
+
+        Returns whether it came to the end; a stop is heard between two sets.
+        """
+        task, at = self.config.task, self.position
+        sets: list[tuple[str, int | None, Task]] = [("test", None, task)]
+        sets += [(name, None, test) for name, test in task.evaluations().items()]
+        sets += [(f"{task.axis} {size}", size, task.resized(size)) for size in task.sizes]
+        everyone = [True] * self.config.seeds
+        for name, size, test in sets:
+            if self.stop.is_set():
+                return False
+            keys = self.networks.test_keys(zlib.crc32(name.encode()) >> 1)
+            values, solved, sequences = self.evaluate(name, [test] * len(everyone), keys, everyone)
+            self.metrics.append(
+                {
+                    "kind": "evaluation",
+                    "update": at.update,
+                    "set": name,
+                    "axis": None if size is None else task.axis,
+                    "size": size,
+                    "sequences": sequences,
+                    "metrics": values,
+                    "solved": solved,
+                }
+            )
+        return True

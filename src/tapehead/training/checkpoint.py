@@ -1,0 +1,121 @@
+"""Checkpoints: whole or not there, checked when read, the newest few kept."""
+
+import json
+import shutil
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+from tapehead.errors import UserError
+from tapehead.training.config import SCHEMA
+from tapehead.training.storage import (
+    fill,
+    json_bytes,
+    parse_tensors,
+    read_object,
+    replace_folder,
+    sha256,
+    tensor_bytes,
+)
+
+Tree = TypeVar("Tree")
+
+MANIFEST = "manifest.json"
+TENSORS = "state.safetensors"
+
+
+def _seal(manifest: dict[str, Any]) -> str:
+    """The hash of a manifest's content, by which damage to it is seen."""
+    return sha256(json.dumps(manifest, sort_keys=True).encode())
+
+
+@dataclass(frozen=True)
+class Checkpoints:
+    """The checkpoints of a run, each a folder `<update>/` with arrays and a manifest.
+
+    Each appears at once, whole, by a renaming; its files' SHA-256 are checked when it is read.
+
+    **Attributes:**
+
+    - `folder`: where they lie.
+    - `keep`: how many of the newest stay.
+    """
+
+    folder: Path
+    keep: int
+
+    def updates(self) -> list[int]:
+        """The updates at which there are checkpoints, newest first."""
+        if not self.folder.is_dir():
+            return []
+        return sorted(
+            (int(p.name) for p in self.folder.iterdir() if p.name.isdigit()), reverse=True
+        )
+
+    def path(self, update: int) -> Path:
+        """The folder of the checkpoint at `update`."""
+        return self.folder / f"{update:010d}"
+
+    def save(self, update: int, arrays: Any, position: dict[str, Any]) -> None:
+        """Write one checkpoint; drop those older than the `keep` newest, and any later one.
+
+        **Arguments:**
+
+        - `update`: when it was taken.
+        - `arrays`: a tree of arrays.
+        - `position`: everything else, as JSON data.
+
+        **Raises:** `OSError` if it cannot be written; the others are intact then.
+        """
+        content = tensor_bytes(arrays)
+        manifest = {
+            "schema": SCHEMA,
+            "update": update,
+            "tensors": {"bytes": len(content), "sha256": sha256(content)},
+            "position": position,
+        }
+        sealed = json_bytes({**manifest, "sha256": _seal(manifest)})
+        replace_folder(self.path(update), {TENSORS: content, MANIFEST: sealed})
+        # A later one can only be damaged, or training would have gone on from there.
+        kept = [u for u in self.updates() if u <= update][: self.keep]
+        for other in set(self.updates()) - set(kept):
+            shutil.rmtree(self.path(other))
+
+    def load(self, update: int, like: Tree) -> tuple[Tree, dict[str, Any]]:
+        """The arrays, shaped as `like`, and the position of the checkpoint at `update`.
+
+        **Raises:** `UserError` if it is damaged or does not fit `like`.
+        """
+        path = self.path(update)
+        manifest = read_object(path / MANIFEST)
+        seal = manifest.pop("sha256", None)
+        if seal != _seal(manifest):
+            raise UserError(f"{path / MANIFEST} is damaged: its checksum differs")
+        if manifest["schema"] > SCHEMA:
+            raise UserError(
+                f"{path} has schema {manifest['schema']}, newer than this tapehead's {SCHEMA}: "
+                f"upgrade tapehead"
+            )
+        try:
+            content = (path / TENSORS).read_bytes()
+        except OSError as error:
+            raise UserError(f"cannot read {path / TENSORS}: {error.strerror}") from None
+        if sha256(content) != manifest["tensors"]["sha256"]:
+            raise UserError(f"{path / TENSORS} is damaged: its checksum differs")
+        arrays = fill(str(path), like, parse_tensors(str(path / TENSORS), content))
+        return arrays, manifest["position"]
+
+    def newest(
+        self, like: Tree, passed_over: Callable[[str], None]
+    ) -> tuple[Tree, dict[str, Any]] | None:
+        """The arrays and position of the newest checkpoint that is intact, or `None`.
+
+        `like` is the shape of the arrays; `passed_over` is told of each damaged one, in one line.
+        """
+        for update in self.updates():
+            try:
+                return self.load(update, like)
+            except UserError as error:
+                passed_over(f"checkpoint {update} is passed over: {error}")
+        return None

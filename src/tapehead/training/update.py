@@ -1,0 +1,207 @@
+"""The compiled part of training: many updates of many networks in one call."""
+
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import optax
+from jaxtyping import Array, Bool, Float, Int, PRNGKeyArray
+
+from tapehead.cell import Cell, select
+from tapehead.learning import sequence_gradient
+from tapehead.sequences import Sequences
+from tapehead.tasks import Task
+from tapehead.tasks.task import Data
+from tapehead.training.config import AnyConfig
+
+Arrays = Any
+"""The arrays of a network: the whole model with everything else replaced by `None`."""
+
+
+class Progress(NamedTuple):
+    """All that updates change; every leaf leads with the networks' axis.
+
+    **Attributes:**
+
+    - `arrays`: the networks' arrays.
+    - `optimizer`: the Optax state.
+    - `sums`: metrics summed over the updates since the last line of `metrics.jsonl`.
+    - `bad`: the first update whose gradient or parameters were not finite; −1: none. From there
+        on the network is held as it was before that update.
+    """
+
+    arrays: Arrays
+    optimizer: Any
+    sums: Mapping[str, Float[Array, "..."]]
+    bad: Int[Array, "..."]
+
+
+class Gradient(NamedTuple):
+    """What one update is made from.
+
+    **Attributes:**
+
+    - `grads`: the gradient of loss and regularisation, before clipping.
+    - `metrics`: `loss` (the batch's mean in nats per scored step, without regularisation),
+        `gradient_norm` (of `grads`) and the task's own, as means over the batch.
+    """
+
+    grads: Arrays
+    metrics: Mapping[str, Float[Array, ""]]
+
+
+def add_noise(model: Cell, key: PRNGKeyArray, deviation: float) -> Cell:
+    """The model with Gaussian noise added to every parameter."""
+    parameters, rest = eqx.partition(model, eqx.is_inexact_array)
+    leaves, tree = jax.tree.flatten(parameters)
+    noisy = [
+        w + deviation * jax.random.normal(k, w.shape, w.dtype)
+        for w, k in zip(leaves, jax.random.split(key, len(leaves)), strict=True)
+    ]
+    return eqx.combine(jax.tree.unflatten(tree, noisy), rest)
+
+
+def draw(
+    config: AnyConfig, task: Task, model: Cell, key: PRNGKeyArray, data: Data
+) -> tuple[Sequences, Cell, PRNGKeyArray]:
+    """A batch of `task`, the model where its gradient is to be taken, and a key for its dropout."""
+    sample_key, model_key, noise_key = jax.random.split(key, 3)
+    sequences = task.sample(sample_key, config.batch, data)
+    at = add_noise(model, noise_key, config.weight_noise) if config.weight_noise else model
+    return sequences, at, model_key
+
+
+def gradient(config: AnyConfig, task: Task, model: Cell, key: PRNGKeyArray, data: Data) -> Gradient:
+    """Draw a batch of `task` with `key` and take the gradient of its regularised loss."""
+    sequences, at, model_key = draw(config, task, model, key, data)
+    grads, seen = sequence_gradient(config.rule, at, sequences, task.loss, key=model_key)
+    parameters = eqx.filter(model, eqx.is_inexact_array)
+    if config.l1:
+        grads = jax.tree.map(lambda g, w: g + config.l1 * jnp.sign(w), grads, parameters)
+    if config.l2:
+        grads = jax.tree.map(lambda g, w: g + config.l2 * w, grads, parameters)
+    own = {name: jnp.mean(v) for name, v in task.metrics(seen.outputs, sequences).items()}
+    shared = {"loss": seen.loss, "gradient_norm": optax.global_norm(grads)}
+    return Gradient(grads, own | shared)
+
+
+def clip(config: AnyConfig, grads: Arrays) -> Arrays:
+    """The gradient held to the config's limits: each component first, then the global norm."""
+    if config.clip_value is not None:
+        limit = config.clip_value
+        grads = jax.tree.map(lambda g: jnp.clip(g, -limit, limit), grads)
+    if config.clip_norm is not None:
+        limit = config.clip_norm
+        scale = limit / jnp.maximum(optax.global_norm(grads), limit)
+        grads = jax.tree.map(lambda g: g * scale, grads)
+    return grads
+
+
+class Updater:
+    """Makes updates of all networks of a run.
+
+    Update number u of network k draws everything random from `fold_in(key_k, u)`, so that the
+    number alone says where a run stands.
+
+    **Attributes:**
+
+    - `config`: of the run.
+    - `optimizer`: its Optax transformation.
+    - `static`: what the networks have in common: the model without its arrays.
+    """
+
+    def __init__(self, config: AnyConfig, static: Cell):
+        self.config = config
+        self.optimizer = config.optimizer.build(config.updates)
+        self.static = static
+        self._compiled: dict[Task, Callable[..., Progress]] = {}
+
+    def begin(self, arrays: Arrays, data: Data) -> Progress:
+        """The progress of networks that have not been updated yet."""
+        lanes = jax.tree.leaves(arrays)[0].shape[0]
+
+        def metrics(arrays: Arrays) -> Mapping[str, Array]:
+            model = eqx.combine(arrays, self.static)
+            return gradient(self.config, self.config.task, model, jax.random.key(0), data).metrics
+
+        shapes = jax.eval_shape(metrics, jax.tree.map(lambda x: x[0], arrays))
+        return Progress(
+            arrays=arrays,
+            optimizer=jax.vmap(self.optimizer.init)(eqx.filter(arrays, eqx.is_inexact_array)),
+            sums={name: jnp.zeros(lanes, s.dtype) for name, s in shapes.items()},
+            bad=jnp.full(lanes, -1, jnp.int32),
+        )
+
+    def apply(self, arrays: Arrays, optimizer: Any, grads: Arrays) -> tuple[Arrays, Any]:
+        """One step of the optimiser along the clipped gradient."""
+        parameters = eqx.filter(arrays, eqx.is_inexact_array)
+        updates, optimizer = self.optimizer.update(clip(self.config, grads), optimizer, parameters)
+        return eqx.apply_updates(arrays, updates), optimizer
+
+    def _update(
+        self, task: Task, key: PRNGKeyArray, data: Data, number: Array, before: Progress
+    ) -> Progress:
+        """Update `number` of one network; it is held if anything is not finite."""
+        model = eqx.combine(before.arrays, self.static)
+        grads, metrics = gradient(self.config, task, model, jax.random.fold_in(key, number), data)
+        arrays, optimizer = self.apply(before.arrays, before.optimizer, grads)
+        size = optax.global_norm(eqx.filter(arrays, eqx.is_inexact_array))
+        finite = jnp.isfinite(metrics["gradient_norm"]) & jnp.isfinite(size) & (before.bad < 0)
+        arrays, optimizer = select(finite, (arrays, optimizer), (before.arrays, before.optimizer))
+        return Progress(
+            arrays=arrays,
+            optimizer=optimizer,
+            sums={name: before.sums[name] + value for name, value in metrics.items()},
+            bad=jnp.where(finite | (before.bad >= 0), before.bad, number),
+        )
+
+    def _function(self, task: Task) -> Any:
+        def several(
+            progress: Progress,
+            active: Bool[Array, " networks"],
+            keys: PRNGKeyArray,
+            data: Data,
+            start: Int[Array, ""],
+            stop: Int[Array, ""],
+        ) -> Progress:
+            def one(lane: tuple[Progress, Array, PRNGKeyArray]) -> Progress:
+                progress, active, key = lane
+                # A network that is held makes no turns at all, and costs nothing.
+                turns = jnp.where(active, stop, start)
+                return jax.lax.fori_loop(
+                    start, turns, lambda u, p: self._update(task, key, data, u, p), progress
+                )
+
+            return jax.lax.map(one, (progress, active, keys))
+
+        return jax.jit(several, donate_argnums=0)
+
+    def prepare(self, progress: Progress, task: Task, data: Data) -> int:
+        """Compile the updates on `task`; returns the time steps of its sequences."""
+        lanes = progress.bad.shape[0]
+        keys = jax.vmap(jax.random.key)(jnp.zeros(lanes, jnp.uint32))
+        arguments = (progress, jnp.zeros(lanes, bool), keys, data, jnp.int32(0), jnp.int32(0))
+        self._compiled[task] = self._function(task).lower(*arguments).compile()
+        sequences = jax.eval_shape(
+            lambda data: task.sample(jax.random.key(0), self.config.batch, data), data
+        )
+        return sequences.weights.shape[0]
+
+    def advance(
+        self,
+        progress: Progress,
+        task: Task,
+        data: Data,
+        *,
+        active: Bool[Array, " networks"],
+        keys: PRNGKeyArray,
+        start: int,
+        stop: int,
+    ) -> Progress:
+        """Updates `start` up to `stop` − 1 on `task`, of the networks that are `active`.
+
+        `prepare` must have been called for `task`. `progress` is used up: its buffers are reused.
+        """
+        return self._compiled[task](progress, active, keys, data, jnp.int32(start), jnp.int32(stop))
