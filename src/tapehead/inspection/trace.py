@@ -71,17 +71,11 @@ class Trace(eqx.Module):
         return jax.tree.map(lambda x: x[:, *index], self)
 
 
-def _step_name(entry: Any) -> str:
-    """One step of a path into a pytree, as people write it: `usage`, `0`."""
-    return str(jax.tree_util.keystr((entry,), simple=True))
-
-
 def named_leaves(tree: Any) -> dict[str, Array]:
     """The arrays of a pytree by their dotted paths; PRNG keys are left out."""
-    leaves = jax.tree_util.tree_leaves_with_path(tree)
     return {
-        ".".join(_step_name(entry) for entry in path): leaf
-        for path, leaf in leaves
+        jax.tree_util.keystr(path, simple=True, separator="."): leaf
+        for path, leaf in jax.tree_util.tree_leaves_with_path(tree)
         if eqx.is_array(leaf) and not jnp.issubdtype(leaf.dtype, jax.dtypes.prng_key)
     }
 

@@ -1,0 +1,113 @@
+"""`collect`: from a run folder to all that its report says and shows."""
+
+import json
+from typing import Any
+
+import equinox as eqx
+import jax
+import numpy as np
+
+from tapehead.cell import Cell
+from tapehead.errors import UserError
+from tapehead.inspection.report.charts import learning_charts, size_charts
+from tapehead.inspection.report.content import Content
+from tapehead.inspection.report.sequences import (
+    EACH,
+    classified,
+    draw,
+    example,
+    has_memory,
+    inside,
+    sizes_shown,
+)
+from tapehead.inspection.report.story import evaluation_rows, outcome, tiles
+from tapehead.tasks import Task
+from tapehead.training import AnyConfig, Run, to_json
+
+STREAM = 0x5E9017
+"""Folded into the run's seed, so that a report's sequences are none the run was trained on."""
+
+
+def settings(config: AnyConfig) -> dict[str, dict[str, str]]:
+    """The config as tables by title; the parts that are parts come first."""
+    data = to_json(config)
+    tables: dict[str, dict[str, str]] = {}
+    rest: dict[str, Any] = {}
+    for name, value in data.items():
+        if isinstance(value, dict):
+            entries = {k: v for k, v in value.items() if k != "name"}
+            tables[f"{name.capitalize()}: {value['name']}"] = entries
+        else:
+            rest[name] = value
+    tables["Training"] = rest
+    return {
+        title: {k.replace("_", " "): _told(v) for k, v in entries.items()}
+        for title, entries in tables.items()
+    }
+
+
+def _told(value: Any) -> str:
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if value is None:
+        return "none"
+    return f"{value:,}" if isinstance(value, int) else str(value)
+
+
+def _shown_network(run: Run) -> int:
+    """The first network that solved the task, else the first one."""
+    end = next((line for line in run.metrics() if line["kind"] == "end"), None)
+    solved = [k for k, u in enumerate(end["solved_at"]) if u is not None] if end else []
+    return solved[0] if solved else 0
+
+
+def _seen(model: Cell, task: Task, seed: int) -> dict[str, Any]:
+    """What the network did on freshly drawn or held-out sequences."""
+    key = jax.random.fold_in(jax.random.key(seed), STREAM)
+    if task.validation() != task:
+        task = next(iter(task.evaluations().values()), task.validation())
+    data = task.data()
+    drawn = draw(model, sizes_shown(task), key, data)
+    memory = [inside(one) for one in drawn[::EACH]]
+    seen: dict[str, Any] = {"memory": memory, "external": has_memory(drawn[0])}
+    if task.output_kind == "classes" and np.count_nonzero(drawn[0].sequence.weights) == 1:
+        cards, counts = classified(model, task, key, data)
+        return seen | {"cards": cards, "confusion": counts}
+    return seen | {"examples": [example(one) for one in drawn]}
+
+
+def collect(run: Run) -> Content:
+    """All that the report of `run` says and shows; a run without a model has curves only."""
+    config, lines = run.config, run.metrics()
+    named = to_json(config)
+    said, standing = outcome(config, lines)
+    rows, columns = evaluation_rows(lines)
+    network = _shown_network(run)
+    try:
+        model = run.model(network)
+    except UserError:
+        model = None
+    parameters = None
+    seen = {}
+    if model is not None:
+        leaves = jax.tree.leaves(eqx.filter(model, eqx.is_inexact_array))
+        parameters = sum(leaf.size for leaf in leaves)
+        seen = _seen(model, config.task, config.seed)
+    versions = json.loads((run.folder / "config.json").read_text(encoding="utf-8"))["versions"]
+    return Content(
+        title=f"{named['task']['name']} · {named['model']['name']}",
+        kicker=f"training run {run.folder.resolve().name}",
+        outcome=said,
+        standing=standing,
+        tiles=tiles(config, lines, run.timing(), parameters),
+        learning=learning_charts(lines),
+        generalisation=size_charts(lines, config.task),
+        axis=config.task.axis,
+        evaluations=rows,
+        metrics=columns,
+        shown=f"From network {network + 1} of {config.seeds}." if config.seeds > 1 else "",
+        settings=settings(config),
+        command=run.command,
+        versions=versions,
+        **seen,
+    )

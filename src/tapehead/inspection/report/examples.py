@@ -1,0 +1,85 @@
+"""Worked examples: what went in, what was wanted, what came out and where it was wrong."""
+
+import jax
+import numpy as np
+
+from tapehead.inspection.report.pack import Packed, pack
+from tapehead.inspection.report.panels import Panel, panel, verdict
+from tapehead.sequences import Sequences
+from tapehead.tasks import Task
+
+
+def sigmoid(x: np.ndarray) -> np.ndarray:
+    """The logistic function, without overflow."""
+    return 0.5 * (1 + np.tanh(0.5 * x))
+
+
+def softmax(x: np.ndarray) -> np.ndarray:
+    """Over the last axis."""
+    e = np.exp(x - x.max(axis=-1, keepdims=True))
+    return e / e.sum(axis=-1, keepdims=True)
+
+
+def _one_hot(symbols: np.ndarray, size: int) -> np.ndarray:
+    return np.eye(size)[np.clip(symbols, 0, size - 1)]
+
+
+def input_panel(task: Task, sequence: Sequences) -> Panel:
+    """What the network reads: features, or one row for each symbol."""
+    inputs = np.asarray(sequence.inputs)
+    if task.tokens:
+        return panel("Input", _one_hot(inputs, task.input_size), rows="symbol")
+    return panel("Input", inputs, rows="channel")
+
+
+def answer_panels(task: Task, sequence: Sequences, outputs: np.ndarray) -> list[Panel]:
+    """Target and output of one sequence; both are left blank where nothing is asked."""
+    scored = np.asarray(sequence.weights) > 0
+    targets = np.asarray(sequence.targets)
+    asked = scored[:, None]
+    if task.output_kind == "classes":
+        truth = _one_hot(targets, outputs.shape[-1])
+        chance = softmax(outputs)
+        chosen = _one_hot(chance.argmax(axis=-1), outputs.shape[-1])
+        wrong = asked & (chosen > 0) & (truth == 0)
+        out = panel(
+            "Output: probability", np.where(asked, chance, np.nan), rows="class", span=(0, 1)
+        )
+        return [
+            panel("Target", np.where(asked, truth, np.nan), rows="class", span=(0, 1)),
+            verdict(out, wrong, int(scored.sum()), "answers"),
+        ]
+    if task.output_kind == "values":
+        high = float(np.max(np.abs(targets[scored]), initial=0)) or 1.0
+        low = -high if targets[scored].min(initial=0) < 0 else 0.0
+        pairs = (("Target", targets), ("Output", outputs))
+        return [
+            panel(title, np.where(asked, x, np.nan), rows="channel", span=(low, high))
+            for title, x in pairs
+        ]
+    chance = np.where(asked, sigmoid(outputs), np.nan)
+    target = panel("Target", np.where(asked, targets, np.nan), rows="bit", span=(0, 1))
+    out = panel("Output: probability of a 1", chance, rows="bit", span=(0, 1))
+    if not task.determined:
+        alone = jax.tree.map(lambda x: np.asarray(x)[:, None], sequence)
+        best = task.solve(alone)[:, 0]
+        best = np.where(asked, best, np.nan)
+        return [
+            target,
+            out,
+            panel("Best possible probability of a 1", best, rows="bit", span=(0, 1)),
+        ]
+    wrong = asked & ~np.where(targets > 0.5, outputs > 0, outputs < 0)
+    return [target, verdict(out, wrong, int(scored.sum()) * targets.shape[-1], "bits")]
+
+
+def picture(inputs: np.ndarray) -> Packed:
+    """An input `(time, features)` as a picture: time runs down, or right if it has one feature."""
+    return pack(inputs.T if inputs.shape[1] > 1 else inputs)
+
+
+def confusion(truth: np.ndarray, chosen: np.ndarray, classes: int) -> np.ndarray:
+    """How often each class (row) was taken for each class (column)."""
+    counts = np.zeros((classes, classes), int)
+    np.add.at(counts, (truth, chosen), 1)
+    return counts

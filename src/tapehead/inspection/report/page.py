@@ -1,0 +1,239 @@
+"""`render`: the content of a report as one self-contained page of HTML."""
+
+import json
+from html import escape
+from importlib.resources import files
+
+from tapehead.inspection.report.content import Content, Row, Tile
+
+SCRIPTS = ("base.js", "colour.js", "lines.js", "timeline.js", "page.js")
+
+
+def _source(name: str) -> str:
+    return files("tapehead.inspection.report").joinpath(name).read_text(encoding="utf-8")
+
+
+def _section(name: str, heading: str, *body: str) -> str:
+    return (
+        f'<section class="part" id="{name}">\n<h2>{heading}</h2>\n' + "\n".join(body) + "</section>"
+    )
+
+
+def _figure(name: str, caption: str) -> str:
+    return f'<figure><div data-figure="{name}"></div>\n<figcaption>{caption}</figcaption></figure>'
+
+
+def _lead(text: str) -> str:
+    return f'<p class="lead">{text}</p>'
+
+
+def _head(content: Content) -> str:
+    def tile(t: Tile) -> str:
+        note = f"<small>{escape(t.note)}</small>" if t.note else ""
+        return f"<div><dt>{escape(t.label)}</dt><dd>{escape(t.value)}{note}</dd></div>"
+
+    return (
+        '<header class="title">'
+        f'<p class="kicker">{escape(content.kicker)}</p>\n'
+        f"<h1>{escape(content.title)}</h1>\n"
+        f'<p class="outcome {content.standing}">{escape(content.outcome)}</p>\n'
+        f'<dl class="tiles">{"".join(tile(t) for t in content.tiles)}</dl></header>'
+    )
+
+
+def _learning(content: Content) -> str:
+    return _section(
+        "learning",
+        "Learning",
+        _figure(
+            "learning",
+            "<b>Learning curves.</b> Means over training batches since the point before, and over "
+            "fresh sequences at every validation. Where several networks were trained at once, "
+            "each has a thin line; it ends where that network had solved the task.",
+        ),
+    )
+
+
+def _generalisation(content: Content) -> str:
+    axis = escape(content.axis)
+    return _section(
+        "generalisation",
+        "Generalisation",
+        _lead(
+            "A network that has found the rule, and not merely learned its training sequences, "
+            f"goes on working as {axis} grows. This is the curve that matters."
+        ),
+        _figure(
+            "generalisation",
+            f"<b>Performance against {axis}</b>, on fresh sequences of exactly that {axis}. "
+            "Shaded: what it was trained on.",
+        ),
+    )
+
+
+def _evaluations(content: Content) -> str:
+    def row(entry: Row) -> str:
+        cells = [entry.cells.get(metric, ("–", "")) for metric in content.metrics]
+        numbers = "".join(
+            f'<td class="number">{escape(text)}'
+            + (f"<br><small>{escape(spread)}</small>" if spread else "")
+            + "</td>"
+            for text, spread in cells
+        )
+        return f'<tr><th scope="row">{escape(entry.name)}</th>{numbers}</tr>'
+
+    columns = "".join(f'<th class="number" scope="col">{escape(m)}</th>' for m in content.metrics)
+    return _section(
+        "evaluations",
+        "Evaluations",
+        _lead(
+            "After training, on sequences it had never seen. With several networks: their median, "
+            "and below it the lowest and the highest."
+        ),
+        f'<div class="scroll"><table><thead><tr><th scope="col">test set</th>{columns}</tr></thead>'
+        f"<tbody>{''.join(map(row, content.evaluations))}</tbody></table></div>",
+    )
+
+
+def _examples(content: Content) -> str:
+    return _section(
+        "examples",
+        "Worked examples",
+        _lead(f"{escape(content.shown)} These sequences are the first ones drawn, not chosen."),
+        _figure(
+            "examples",
+            "<b>Input, target and output</b>, step by step from left to right. The blue bar marks "
+            "the steps at which an answer is asked for. Wrong answers are crossed out.",
+        ),
+    )
+
+
+def _classes(content: Content) -> str:
+    parts = [
+        _lead(f"{escape(content.shown)} The first inputs of the test set, then the first mistakes.")
+    ]
+    if content.cards:
+        parts.append(
+            _figure(
+                "cards",
+                "<b>Classified inputs.</b> Bars are the probability the network gives to each "
+                "class after the last step; the right one is in bold, mistakes are outlined.",
+            )
+        )
+    if content.confusion:
+        parts.append(_confusion(content.confusion))
+    return _section("examples", "Worked examples", *parts)
+
+
+def _confusion(counts: list[list[int]]) -> str:
+    names = range(len(counts))
+
+    def cell(truth: int, chosen: int) -> str:
+        count = counts[truth][chosen]
+        share = round(100 * count / max(1, sum(counts[truth])))
+        colour = "good" if truth == chosen else "wrong"
+        depth = min(70, share // 2 if truth == chosen else 8 + 3 * share) if count else 0
+        style = f"background:color-mix(in oklab, var(--{colour}) {depth}%, var(--empty))"
+        return f'<td style="{style}">{count or ""}</td>'
+
+    rows = "".join(
+        f'<tr><th scope="row">{t}</th>{"".join(cell(t, c) for c in names)}</tr>' for t in names
+    )
+    top = "".join(f'<th scope="col">{c}</th>' for c in names)
+    total = sum(map(sum, counts))
+    return (
+        f'<figure><div class="scroll"><table class="confusion"><thead><tr><th></th>{top}</tr>'
+        f"</thead><tbody>{rows}</tbody></table></div><figcaption><b>Confusion matrix</b> of "
+        f"{total:,} test inputs: rows are the right class, columns what the network took it for."
+        "</figcaption></figure>"
+    )
+
+
+def _memory(content: Content) -> str:
+    if content.external:
+        return _section(
+            "memory",
+            "What the memory did",
+            _lead(
+                "The same sequences, from the inside. Time runs to the right; every row is a slot "
+                "of the memory or a gate of a head. Press play or drag the slider: the cursor "
+                "moves through the steps, and the panel beside it shows what the memory held."
+            ),
+            _figure(
+                "memory",
+                "<b>The memory over time.</b> Look for the order of the writes while the input "
+                "is read, and for the reads that visit the same slots while the answer is given.",
+            ),
+        )
+    return _section(
+        "memory",
+        "What the state held",
+        _lead(
+            "This network has no external memory: all it remembers is in its units. One row a "
+            "unit, time to the right."
+        ),
+        _figure(
+            "memory",
+            "<b>The state over time.</b> Rows that keep their colour hold something; rows that "
+            "flicker follow the input.",
+        ),
+    )
+
+
+def _reproduce(content: Content) -> str:
+    tables = []
+    for title, entries in content.settings.items():
+        rows = "".join(
+            f'<tr><th scope="row">{escape(k)}</th><td>{escape(v)}</td></tr>'
+            for k, v in entries.items()
+        )
+        tables.append(f'<div><h3>{escape(title)}</h3><table class="settings">{rows}</table></div>')
+    versions = ", ".join(f"{name} {version}" for name, version in content.versions.items())
+    return _section(
+        "reproduce",
+        "Do it again",
+        _lead("This command repeats the run, to the same numbers on the same machine:"),
+        f"<pre>{escape(content.command)}</pre>",
+        f'<div class="columns">{"".join(tables)}</div>',
+        f"<footer>Made with {escape(versions)}.</footer>",
+    )
+
+
+def render(content: Content) -> str:
+    """The page: one file that loads nothing."""
+    parts = {"Learning": _learning(content)} if content.learning else {}
+    if content.generalisation:
+        parts["Generalisation"] = _generalisation(content)
+    if content.evaluations:
+        parts["Evaluations"] = _evaluations(content)
+    if content.examples:
+        parts["Examples"] = _examples(content)
+    elif content.cards:
+        parts["Examples"] = _classes(content)
+    if content.memory:
+        parts["Memory" if content.external else "State"] = _memory(content)
+    parts["Reproduce"] = _reproduce(content)
+    figures = {
+        "learning": content.learning,
+        "generalisation": content.generalisation,
+        "examples": content.examples,
+        "cards": content.cards,
+        "memory": content.memory,
+    }
+    links = {name: part.split('id="', 1)[1].split('"', 1)[0] for name, part in parts.items()}
+    # In a script element only `</` could end the data early; `<` is escaped wherever it stands.
+    data = json.dumps(figures, allow_nan=False, separators=(",", ":")).replace("<", "\\u003c")
+    pieces = {
+        "title": escape(f"{content.title} · tapehead"),
+        "style": _source("page.css"),
+        "links": "\n".join(f'<a href="#{target}">{name}</a>' for name, target in links.items()),
+        "body": "\n".join([_head(content), *parts.values()]),
+        "data": data,
+        "script": "\n".join(_source(name) for name in SCRIPTS),
+    }
+    # Split once, so that nothing inside a piece can be taken for a placeholder.
+    page = []
+    for chunk in _source("page.html").split("{{"):
+        name, closing, rest = chunk.partition("}}")
+        page.append(pieces[name] + rest if closing else chunk)
+    return "".join(page)

@@ -1,0 +1,170 @@
+"""The sequences a report shows: drawn, run through the trained network, and told."""
+
+import dataclasses
+import math
+from typing import Any
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from tapehead.cell import Cell, run
+from tapehead.inspection.measures import trained_range
+from tapehead.inspection.report.examples import (
+    answer_panels,
+    confusion,
+    input_panel,
+    picture,
+    softmax,
+)
+from tapehead.inspection.report.memory import (
+    FIELDS,
+    contents_frame,
+    head_weights,
+    hidden_groups,
+    link_frames,
+    memory_groups,
+    slot_order,
+)
+from tapehead.inspection.report.panels import scored_spans
+from tapehead.inspection.trace import Trace, fields_of, matches, trace
+from tapehead.sequences import Sequences
+from tapehead.tasks import Task
+from tapehead.tasks.task import Data
+
+EACH = 2
+"""Sequences drawn of every size."""
+
+MOST = 50_000_000
+"""Fields of more numbers than this are not recorded."""
+
+CLASSIFIED = 1000
+"""Inputs of the test set that are classified for the confusion matrix."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Drawn:
+    """One sequence, the `number`th drawn of its kind, with what the network did on it."""
+
+    title: str
+    number: int
+    task: Task
+    sequence: Sequences
+    trace: Trace
+
+
+def sizes_shown(task: Task) -> dict[str, Task]:
+    """The task at the largest size it was trained on, and at one at least twice as large.
+
+    A task that does not vary is shown as it is.
+    """
+    trained = trained_range(task)
+    if not trained or not task.sizes:
+        return {"sequence": task}
+    high = trained[1]
+    larger = [size for size in task.sizes if size >= 2 * high] or [max(task.sizes)]
+    return {f"{task.axis} {size}": task.resized(size) for size in (high, larger[0])}
+
+
+def _recorded(model: Cell, inputs: Any) -> tuple[str, ...]:
+    """The fields worth recording: those a report tells of, unless they are too large."""
+    fields = fields_of(model, inputs)
+    told = {n: x for n, x in fields.items() if any(matches(n, field) for field in FIELDS)}
+    return tuple(n for n, x in (told or fields).items() if math.prod(x.shape) <= MOST)
+
+
+def _padded(batch: Sequences, steps: int) -> Sequences:
+    """The batch filled up to `steps` with steps that are masked out."""
+    mask = np.ones(batch.weights.shape, bool) if batch.mask is None else batch.mask
+    fill = steps - len(mask)
+    return jax.tree.map(
+        lambda x: np.pad(x, [(0, fill)] + [(0, 0)] * (x.ndim - 1)), batch._replace(mask=mask)
+    )
+
+
+def draw(model: Cell, tasks: dict[str, Task], key: jax.Array, data: Data = ()) -> list[Drawn]:
+    """A few sequences of every task, by its title, with what the network did on each.
+
+    All are traced at once, since compiling takes longer than running, and then cut where their
+    padding begins.
+    """
+    batches = [eqx.filter_jit(task.sample)(key, EACH, data) for task in tasks.values()]
+    longest = max(len(batch.weights) for batch in batches)
+    padded = [_padded(batch, longest) for batch in batches]
+    every: Sequences = jax.tree.map(lambda *x: np.concatenate(x, axis=1), *padded)
+    inputs, mask = jnp.asarray(every.inputs), np.asarray(every.mask)
+    seen = trace(model, inputs, mask=jnp.asarray(mask), fields=_recorded(model, inputs))
+    seen = jax.tree.map(np.asarray, seen)
+    drawn = []
+    for lane, (title, task) in enumerate(t for t in tasks.items() for _ in range(EACH)):
+        steps = int(mask[:, lane].sum())
+        one, shown = (jax.tree.map(lambda x: x[:steps, lane], tree) for tree in (every, seen))  # noqa: B023
+        drawn.append(Drawn(title, lane % EACH + 1, task, one, shown))
+    return drawn
+
+
+def _told(drawn: Drawn, title: str, heading: str, groups: list[dict[str, Any]]) -> dict[str, Any]:
+    answers = answer_panels(drawn.task, drawn.sequence, np.asarray(drawn.trace.outputs))
+    first = {"title": heading, "panels": [input_panel(drawn.task, drawn.sequence), *answers]}
+    return {
+        "title": title,
+        "steps": len(drawn.sequence.weights),
+        "scored": scored_spans(np.asarray(drawn.sequence.weights)),
+        "groups": [first, *groups],
+    }
+
+
+def example(drawn: Drawn) -> dict[str, Any]:
+    """Input, target and output of one sequence."""
+    return _told(drawn, f"{drawn.title}, no. {drawn.number}", "", [])
+
+
+def has_memory(drawn: Drawn) -> bool:
+    """Whether the network has an external memory with heads."""
+    return bool(drawn.trace.find_all("memory.write_weights"))
+
+
+def inside(drawn: Drawn) -> dict[str, Any]:
+    """The same with all that the network carried from step to step."""
+    if not has_memory(drawn):
+        return _told(drawn, drawn.title, "In and out", hidden_groups(drawn.trace))
+    scored = np.flatnonzero(drawn.sequence.weights > 0)
+    return _told(drawn, drawn.title, "In and out", memory_groups(drawn.trace)) | {
+        "frames": [contents_frame(drawn.trace), *link_frames(drawn.trace)],
+        "heads": head_weights(drawn.trace),
+        "slotOrder": slot_order(drawn.trace),
+        # Begin where the memory is fullest: at the last step before an answer is asked for.
+        "start": max(int(scored[0]) - 1, 0) if scored.size else 0,
+    }
+
+
+def classified(
+    model: Cell, task: Task, key: jax.Array, data: Data
+) -> tuple[list[dict[str, Any]], list[list[int]]]:
+    """Cards of the first inputs of a test set and of the first mistakes, and the confusion matrix.
+
+    For tasks that ask for one class, at one step.
+    """
+    batch: Sequences = eqx.filter_jit(task.sample)(key, CLASSIFIED, data)
+    outputs = eqx.filter_jit(run)(
+        model, batch.inputs, mask=batch.mask, feature_axes=0 if task.tokens else 1
+    )
+    lanes = np.arange(CLASSIFIED)
+    step = np.asarray(batch.weights).argmax(axis=0)
+    chance = softmax(np.asarray(outputs)[step, lanes])
+    truth = np.asarray(batch.targets)[step, lanes]
+    chosen = chance.argmax(axis=-1)
+    names = [str(c) for c in range(chance.shape[-1])]
+    mistakes = np.flatnonzero(chosen != truth)
+    first = [*range(8), *(lane for lane in mistakes if lane >= 8)][:12]
+    cards = [
+        {
+            "image": picture(np.asarray(batch.inputs)[:, lane]),
+            "truth": int(truth[lane]),
+            "names": names,
+            "probabilities": [round(float(p), 4) for p in chance[lane]],
+        }
+        for lane in first
+    ]
+    return cards, confusion(truth, chosen, len(names)).tolist()
