@@ -27,7 +27,9 @@ ROOMS: dict[str, set[str]] = {
     "training": CORE | {"cells", "memory", "learning", "datasets", "tasks", "models"},
     "inspection": CORE | {"cells", "memory", "tasks", "models", "training"},
     "testing": CORE | {"cells", "memory", "learning", "tasks", "models"},
-    "cli": CORE | {"learning", "datasets", "tasks", "models", "training", "inspection"},
+    "comparison": CORE | {"tasks", "models", "training", "inspection"},
+    "cli": CORE
+    | {"learning", "datasets", "tasks", "models", "training", "inspection", "comparison"},
 }
 
 

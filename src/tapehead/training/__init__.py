@@ -2,7 +2,7 @@
 
 from tapehead.training.config import SCHEMA, AnyConfig, RunConfig, from_json, to_json
 from tapehead.training.divergence import Diverged
-from tapehead.training.evaluation import evaluate
+from tapehead.training.evaluation import evaluate, final_sets
 from tapehead.training.listener import Listener, Result, SeedMetrics, Silent, Timing
 from tapehead.training.optimizers import OPTIMIZERS, SGD, Adam, Optimizer, RMSPropGraves
 from tapehead.training.presets import suggest
@@ -27,6 +27,7 @@ __all__ = [
     "StopSignal",
     "Timing",
     "evaluate",
+    "final_sets",
     "from_json",
     "load_model",
     "next_folder",

@@ -108,3 +108,15 @@ def evaluate(
         for name, values in _measure(task, outputs, sequences).items():
             found.setdefault(name, []).append(np.asarray(values)[: total - first])
     return {n: float(np.mean(np.concatenate(v), dtype=np.float64)) for n, v in found.items()}
+
+
+def final_sets(task: Task) -> dict[str, tuple[int | None, Task]]:
+    """What a network is tested on after training: by name, the size on the task's axis and a task.
+
+    First the training distribution under the name `"test"` (held-out data, where the task has a
+    set of that name), then the task's own sets and the sizes of the generalisation curve; where
+    two of them have one name they are the same, and made once.
+    """
+    sets: dict[str, tuple[int | None, Task]] = {"test": (None, task)}
+    sets |= {name: (None, test) for name, test in task.evaluations().items()}
+    return sets | {f"{task.axis} {size}": (size, task.resized(size)) for size in task.sizes}

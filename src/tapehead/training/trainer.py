@@ -18,7 +18,7 @@ from tapehead.tasks import Task
 from tapehead.tasks.task import Data
 from tapehead.training.checkpoint import Checkpoints
 from tapehead.training.divergence import Diverged, explain
-from tapehead.training.evaluation import evaluate
+from tapehead.training.evaluation import evaluate, final_sets
 from tapehead.training.listener import Listener, Outcome, Result, SeedMetrics, Silent, Timing
 from tapehead.training.networks import Networks, one_of
 from tapehead.training.run import METRICS, TIMING, Run
@@ -353,11 +353,8 @@ class _Sitting:
         Returns whether it came to the end; a stop is heard between two sets.
         """
         task, at = self.config.task, self.position
-        sets: list[tuple[str, int | None, Task]] = [("test", None, task)]
-        sets += [(name, None, test) for name, test in task.evaluations().items()]
-        sets += [(f"{task.axis} {size}", size, task.resized(size)) for size in task.sizes]
         everyone = [True] * self.config.seeds
-        for name, size, test in sets:
+        for name, (size, test) in final_sets(task).items():
             if self.stop.is_set():
                 return False
             keys = self.networks.test_keys(zlib.crc32(name.encode()) >> 1)

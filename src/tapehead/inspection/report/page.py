@@ -1,8 +1,10 @@
 """`render`: the content of a report as one self-contained page of HTML."""
 
 import json
+from collections.abc import Mapping
 from html import escape
 from importlib.resources import files
+from typing import Any
 
 from tapehead.inspection.report.content import Content, Row, Tile
 
@@ -220,14 +222,30 @@ def render(content: Content) -> str:
         "cards": content.cards,
         "memory": content.memory,
     }
+    return document(content.title, _head(content), parts, figures)
+
+
+def document(
+    title: str, head: str, parts: Mapping[str, str], figures: Mapping[str, Any], *, style: str = ""
+) -> str:
+    """One file that holds a page's text, its figures' data and the script that draws them.
+
+    **Arguments:**
+
+    - `title`: of the window; plain text.
+    - `head`: what stands above all sections; HTML.
+    - `parts`: sections by the name of their link, each with an `id`; HTML.
+    - `figures`: the data of every element with `data-figure`, by its name.
+    - `style`: rules after those of the report.
+    """
     links = {name: part.split('id="', 1)[1].split('"', 1)[0] for name, part in parts.items()}
     # In a script element only `</` could end the data early; `<` is escaped wherever it stands.
     data = json.dumps(figures, allow_nan=False, separators=(",", ":")).replace("<", "\\u003c")
     pieces = {
-        "title": escape(f"{content.title} · tapehead"),
-        "style": _source("page.css"),
+        "title": escape(f"{title} · tapehead"),
+        "style": _source("page.css") + style,
         "links": "\n".join(f'<a href="#{target}">{name}</a>' for name, target in links.items()),
-        "body": "\n".join([_head(content), *parts.values()]),
+        "body": "\n".join([head, *parts.values()]),
         "data": data,
         "script": "\n".join(_source(name) for name in SCRIPTS),
     }

@@ -94,20 +94,24 @@ def outcome(config: AnyConfig, lines: Lines) -> tuple[str, Literal["solved", "fa
     return f"Trained for {end['update']:,} updates{found}.", ""
 
 
-def _time_tile(timing: Lines) -> list[Tile]:
+def training_seconds(timing: Lines) -> float:
     """Seconds of all sittings together, each counted up to its last sign of life."""
     sittings: list[float] = []
-    rate = None
     for line in timing:
         if line["kind"] == "start":
             sittings.append(0.0)
         elif line["kind"] in ("block", "end") and sittings:
             sittings[-1] = max(sittings[-1], line["seconds"])
-            rate = line.get("updates_per_second", rate)
-    if not sum(sittings):
+    return sum(sittings)
+
+
+def _time_tile(timing: Lines) -> list[Tile]:
+    seconds = training_seconds(timing)
+    rates = [line["updates_per_second"] for line in timing if line["kind"] == "block"]
+    if not seconds:
         return []
-    note = f"{number(round(rate))} updates a second" if rate and rate >= 1 else ""
-    return [Tile("Training time", duration(sum(sittings)), note)]
+    note = f"{number(round(rates[-1]))} updates a second" if rates and rates[-1] >= 1 else ""
+    return [Tile("Training time", duration(seconds), note)]
 
 
 def tiles(config: AnyConfig, lines: Lines, timing: Lines, parameters: int | None) -> list[Tile]:
