@@ -83,7 +83,8 @@ class ResetAfter(fused.Gates[ResetAfterWeights, GRUState]):
         size = of_n.shape[-1]
         of_input = jnp.concatenate([of_recurrent[:, : 2 * size], of_n], axis=-1)
         of_weights = ResetAfterWeights(
-            input_weight=of_input.T @ xs,
+            # Written this way round it is ten times faster for one input feature.
+            input_weight=(xs.T @ of_input).T,
             hidden_weight=of_recurrent.T @ before.hidden,
             bias=jnp.sum(of_input, axis=0),
             candidate_bias=jnp.sum(of_recurrent[:, 2 * size :], axis=0),
@@ -148,7 +149,7 @@ class ResetBefore(fused.Gates[ResetBeforeWeights, GRUState]):
         r, _, n = kept
         of_gates, of_n = jnp.split(nets, [2 * n.shape[-1]], axis=-1)
         of_weights = ResetBeforeWeights(
-            input_weight=nets.T @ xs,
+            input_weight=(xs.T @ nets).T,
             hidden_weight=jnp.concatenate(
                 [of_gates.T @ before.hidden, of_n.T @ (r * before.hidden)]
             ),

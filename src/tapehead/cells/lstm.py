@@ -80,8 +80,10 @@ class LSTMGates(fused.Gates[LSTMWeights, LSTMState]):
         before: LSTMState,
         kept: tuple[Array, ...],
     ) -> tuple[LSTMWeights, Array]:
-        """One product over all steps for each matrix."""
-        of_weights = LSTMWeights(nets.T @ xs, nets.T @ before.hidden, jnp.sum(nets, axis=0))
+        """One product over all steps, again with the joined vectors."""
+        joined = jnp.concatenate([xs, before.hidden], axis=-1)
+        of_input, of_hidden = jnp.split(nets.T @ joined, [xs.shape[-1]], axis=1)
+        of_weights = LSTMWeights(of_input, of_hidden, jnp.sum(nets, axis=0))
         return of_weights, nets @ weights.input_weight
 
 
