@@ -2,6 +2,7 @@
 
 from tapehead.cells.elman import Elman, ElmanState
 from tapehead.cells.gru import GRU, GRUState
+from tapehead.cells.interop import from_equinox, gru_from_torch, lstm_from_torch
 from tapehead.cells.layers import Dropout, DropoutState, Embedding, LayerNorm, Linear
 from tapehead.cells.lstm import LSTM, LSTMState
 from tapehead.cells.wrappers import Residual
@@ -19,4 +20,7 @@ __all__ = [
     "LayerNorm",
     "Linear",
     "Residual",
+    "from_equinox",
+    "gru_from_torch",
+    "lstm_from_torch",
 ]
