@@ -1,5 +1,6 @@
 """Whole networks by name."""
 
+from tapehead.models.memory import NTMModel
 from tapehead.models.model import Model
 from tapehead.models.recurrent import ElmanModel, GRUModel, LSTMModel
 from tapehead.registry import Registry
@@ -10,7 +11,8 @@ MODELS: Registry[type[Model]] = Registry(
         "elman": ElmanModel,
         "lstm": LSTMModel,
         "gru": GRUModel,
+        "ntm": NTMModel,
     },
 )
 
-__all__ = ["MODELS", "ElmanModel", "GRUModel", "LSTMModel", "Model"]
+__all__ = ["MODELS", "ElmanModel", "GRUModel", "LSTMModel", "Model", "NTMModel"]

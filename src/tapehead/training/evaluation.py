@@ -13,6 +13,7 @@ from tapehead.errors import at_least
 from tapehead.sequences import Sequences
 from tapehead.tasks import Task
 from tapehead.tasks.task import Data
+from tapehead.training.update import QUICK
 
 WINDOW = 16
 """Time steps that one compiled call sees. Time is cut into such windows, so that one compilation
@@ -43,19 +44,19 @@ def _windows(sequences: Sequences) -> Windows:
     return [(x, None if mask is None else mask[i]) for i, x in enumerate(cut.inputs)]
 
 
-@functools.partial(jax.jit, static_argnums=(0, 2))
+@functools.partial(jax.jit, static_argnums=(0, 2), compiler_options=QUICK)
 def _sample(task: Task, key: PRNGKeyArray, batch: int, data: Data) -> tuple[Sequences, Windows]:
     sequences = task.sample(key, batch, data)
     return sequences, _windows(sequences)
 
 
-@functools.partial(jax.jit, static_argnums=0)
+@functools.partial(jax.jit, static_argnums=0, compiler_options=QUICK)
 def _batch_at(task: Task, indices: Array, data: Data) -> tuple[Sequences, Windows]:
     sequences = task.batch_at(indices, data)
     return sequences, _windows(sequences)
 
 
-@functools.partial(jax.jit, static_argnums=0)
+@functools.partial(jax.jit, static_argnums=0, compiler_options=QUICK)
 def _measure(task: Task, outputs: list[Array], sequences: Sequences) -> dict[str, Array]:
     time = sequences.weights.shape[0]
     return task.metrics(jnp.concatenate(outputs)[:time], sequences)

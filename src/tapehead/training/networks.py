@@ -36,6 +36,8 @@ class Networks:
     **Attributes:**
 
     - `static`: the model without its arrays, which all networks share.
+    - `build`: the model from a key.
+    - `start_keys`: from which each network is built.
     - `training_keys`: from which each network's updates draw.
     """
 
@@ -49,16 +51,12 @@ class Networks:
         def build(key: PRNGKeyArray) -> Cell:
             return model.build(task.input_size, task.output_size, tokens=task.tokens, key=key)
 
-        self._build = build
+        self.build = build
+        self.start_keys = _fold(self._keys, START)
         shapes = eqx.filter_eval_shape(build, root)
         self.static: Cell = eqx.filter(
             shapes, lambda leaf: not isinstance(leaf, jax.ShapeDtypeStruct)
         )
-
-    def start(self) -> Any:
-        """The arrays of all networks before training, stacked."""
-        build = jax.jit(jax.vmap(lambda key: eqx.filter(self._build(key), eqx.is_array)))
-        return build(_fold(self._keys, START))
 
     def model(self, arrays: Any, number: int) -> Cell:
         """One network."""

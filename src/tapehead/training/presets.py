@@ -13,7 +13,7 @@ MODEL_PRESETS: Mapping[str, Mapping[str, Any]] = {
     "dnc": {"optimizer": "adam", "optimizer.learning_rate": 3e-3},
     "ntm": {"optimizer": "adam", "optimizer.learning_rate": 3e-3},
 }
-"""What suits a model on any task. Names are those of a config: `batch`, `model.slots`, `optimizer`."""
+"""What suits a model on any task, by the names of a config: `batch`, `model.slots`, `optimizer`."""
 
 PAIR_PRESETS: Mapping[tuple[str, str], Mapping[str, Any]] = {}
 """What suits a task and a model together."""
@@ -37,7 +37,8 @@ def suggest(
     }
     best = settings.pop("optimizer", "adam")
     chosen = best if optimizer is None else optimizer
-    parts["rule"] = RULES[rule or settings.pop("rule", "bptt")]
+    usual = settings.pop("rule", "bptt")
+    parts["rule"] = RULES[usual if rule is None else rule]
     parts["optimizer"] = OPTIMIZERS[chosen]
     inner: dict[str, dict[str, Any]] = {kind: {} for kind in parts}
     outer: dict[str, Any] = {}

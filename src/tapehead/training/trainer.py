@@ -104,7 +104,9 @@ class _Sitting:
 
         self.networks = Networks(config)
         self.updater = Updater(config, self.networks.static)
-        progress = self.updater.begin(self.networks.start(), self.data(config.task))
+        progress = self.updater.begin(
+            self.networks.build, self.networks.start_keys, self.data(config.task)
+        )
         self.checkpoints = Checkpoints(run.folder / "checkpoints", config.keep_checkpoints)
         found = self.checkpoints.newest(progress, listener.on_message)
         if found is None:

@@ -20,6 +20,10 @@ Arrays = Any
 """The arrays of a network: the whole model with everything else replaced by `None`."""
 
 
+QUICK = {"xla_backend_optimization_level": 0}
+"""Compiler options for what runs seldom: compiled three times as fast, a few times slower."""
+
+
 class Progress(NamedTuple):
     """All that updates change; every leaf leads with the networks' axis.
 
@@ -118,21 +122,30 @@ class Updater:
         self.static = static
         self._compiled: dict[Task, Callable[..., Progress]] = {}
 
-    def begin(self, arrays: Arrays, data: Data) -> Progress:
-        """The progress of networks that have not been updated yet."""
-        lanes = jax.tree.leaves(arrays)[0].shape[0]
+    def begin(
+        self, build: Callable[[PRNGKeyArray], Cell], keys: PRNGKeyArray, data: Data
+    ) -> Progress:
+        """The progress of networks that have just been built, each with its key."""
+        task, batch = self.config.task, self.config.batch
 
-        def metrics(arrays: Arrays) -> Mapping[str, Array]:
-            model = eqx.combine(arrays, self.static)
-            return gradient(self.config, self.config.task, model, jax.random.key(0), data).metrics
+        def metrics(data: Data) -> Mapping[str, Array]:
+            sequences = task.sample(jax.random.key(0), batch, data)
+            return task.metrics(jnp.zeros((*sequences.weights.shape, task.output_size)), sequences)
 
-        shapes = jax.eval_shape(metrics, jax.tree.map(lambda x: x[0], arrays))
-        return Progress(
-            arrays=arrays,
-            optimizer=jax.vmap(self.optimizer.init)(eqx.filter(arrays, eqx.is_inexact_array)),
-            sums={name: jnp.zeros(lanes, s.dtype) for name, s in shapes.items()},
-            bad=jnp.full(lanes, -1, jnp.int32),
-        )
+        names = [*jax.eval_shape(metrics, data), "loss", "gradient_norm"]
+
+        def one(key: PRNGKeyArray) -> Progress:
+            arrays = eqx.filter(build(key), eqx.is_array)
+            parameters = eqx.filter(arrays, eqx.is_inexact_array)
+            zero = jnp.zeros((), jnp.result_type(*jax.tree.leaves(parameters)))
+            return Progress(
+                arrays=arrays,
+                optimizer=self.optimizer.init(parameters),
+                sums=dict.fromkeys(names, zero),
+                bad=jnp.int32(-1),
+            )
+
+        return jax.jit(jax.vmap(one), compiler_options=QUICK)(keys)
 
     def apply(self, arrays: Arrays, optimizer: Any, grads: Arrays) -> tuple[Arrays, Any]:
         """One step of the optimiser along the clipped gradient."""
