@@ -12,12 +12,12 @@ NATS_PER_BIT = 0.6931471805599453
 def bit_losses(
     outputs: Float[Array, "*shape"], targets: Float[Array, "*shape"]
 ) -> Float[Array, "*shape"]:
-    """The sigmoid cross-entropy of every bit by itself, in nats.
+    """The sigmoid cross-entropy of every bit by itself, `-t log σ(o) - (1 - t) log σ(-o)`, in nats.
 
-    `-t log σ(o) - (1 - t) log(1 - σ(o)) = max(o, 0) - o t + log(1 + exp(-|o|))`, in the second
-    form, which neither overflows nor loses the small losses of confident right answers.
+    `log σ` is formed without overflow and without losing the small losses of confident right
+    answers.
     """
-    return jnp.maximum(outputs, 0) - outputs * targets + jnp.log1p(jnp.exp(-jnp.abs(outputs)))
+    return -targets * jax.nn.log_sigmoid(outputs) - (1 - targets) * jax.nn.log_sigmoid(-outputs)
 
 
 def bits_loss(
