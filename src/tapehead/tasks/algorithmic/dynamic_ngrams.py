@@ -154,19 +154,24 @@ class DynamicNgrams(Task):
 def optimal_probabilities(
     bits: Float[Array, "time *batch"], order: int
 ) -> Float[Array, "time *batch"]:
-    """`(N1 + 1/2) / (N1 + N0 + 1)` before every bit, from those before it; 1/2 without context.
+    """`(N1 + 1/2) / (N1 + N0 + 1)` before every bit, from those before it; 1/2 without context."""
+    contexts = 2 ** (order - 1)
+    flat = bits.reshape(bits.shape[0], -1)
+    lanes = jnp.arange(flat.shape[1])
 
-    Every step is compared with every earlier one: they count where their contexts agree.
-    """
-    time, back = bits.shape[0], order - 1
-    context = sum(
-        (bits[i : time - back + i].astype(jnp.int32) << i for i in range(back)),
-        start=jnp.zeros((time - back, *bits.shape[1:]), jnp.int32),
-    )
-    following = bits[back:]
-    earlier = jnp.tri(time - back, k=-1, dtype=bool)
-    earlier = earlier.reshape(earlier.shape + (1,) * (bits.ndim - 1))
-    same = (context[:, None] == context[None]) & earlier
-    ones = jnp.sum(jnp.where(same, following[None], 0), axis=1)
-    seen = jnp.sum(same, axis=1).astype(bits.dtype)
-    return jnp.concatenate([jnp.full_like(bits[:back], 0.5), (ones + 0.5) / (seen + 1)])
+    def count(
+        carry: tuple[Int[Array, " batch"], Float[Array, "batch contexts 2"]],
+        step: tuple[Int[Array, ""], Float[Array, " batch"]],
+    ) -> tuple[tuple[Array, Array], Float[Array, " batch"]]:
+        context, counts = carry
+        time, bit = step
+        zeros, ones = counts[lanes, context].T
+        known = time >= order - 1
+        p = jnp.where(known, (ones + 0.5) / (zeros + ones + 1), 0.5)
+        value = bit.astype(jnp.int32)
+        counts = counts.at[lanes, context, value].add(jnp.where(known, 1.0, 0.0))
+        return ((2 * context + value) % contexts, counts), p
+
+    start = jnp.zeros(lanes.shape, jnp.int32), jnp.zeros((*lanes.shape, contexts, 2), bits.dtype)
+    p = jax.lax.scan(count, start, (jnp.arange(bits.shape[0]), flat))[1]
+    return p.reshape(bits.shape)
