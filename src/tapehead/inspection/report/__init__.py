@@ -26,8 +26,11 @@ def write_report(run: Run) -> Path:
     path = run.folder / "report.html"
     beside = path.with_suffix(".html.new")
     try:
-        beside.write_text(page, encoding="utf-8")
-        beside.replace(path)
+        try:
+            beside.write_text(page, encoding="utf-8")
+            beside.replace(path)
+        finally:
+            beside.unlink(missing_ok=True)
     except OSError as error:
         raise UserError(
             f"report: cannot write {path}: {error.strerror}; make room or mend the folder, then "

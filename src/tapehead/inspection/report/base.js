@@ -25,8 +25,9 @@ function fill(element, on, attributes, children) {
 function show(value, unit) {
   if (value === null || !Number.isFinite(value)) return "–";
   if (unit === "share") {
-    const percent = 100 * value;
-    return `${percent.toLocaleString("en", { maximumFractionDigits: percent > 99 ? 2 : 1 })} %`;
+    // Two digits near the top, and never 100 % where anything was wrong.
+    const percent = value < 1 ? Math.min(100 * value, 99.99) : 100 * value;
+    return `${percent.toLocaleString("en", { maximumFractionDigits: value > 0.99 ? 2 : 1 })} %`;
   }
   if (Number.isInteger(value)) return value.toLocaleString("en");
   const size = Math.abs(value);

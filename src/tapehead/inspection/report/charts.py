@@ -71,10 +71,15 @@ def learning_charts(lines: Lines) -> list[Chart]:
 
 
 def size_charts(lines: Lines, task: Task) -> list[Chart]:
-    """Every metric by size on the task's axis, the score first, with the range trained on."""
+    """Every metric by size on the task's axis, with the range trained on.
+
+    The share of right bits comes first, since it still tells something where no sequence is
+    without error, and then the score.
+    """
     charts = []
+    first = ["bit_accuracy", task.score]
     names = _names(lines, "evaluation")
-    for metric in sorted(names, key=lambda name: name != task.score):
+    for metric in sorted(names, key=lambda n: first.index(n) if n in first else len(first)):
         curves = {"network": size_curve(lines, metric)}
         if metric == "bits":
             curves["optimal estimator"] = size_curve(lines, "optimal_bits")

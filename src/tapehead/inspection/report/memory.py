@@ -261,15 +261,20 @@ def slot_order(trace: Trace) -> list[int]:
 
 
 def hidden_groups(trace: Trace) -> list[dict[str, Any]]:
-    """The state of a network without external memory: every field that has one row a unit."""
+    """The state of a network without external memory: every field that has one row a unit.
+
+    What it holds comes first, then what it shows beside that (gates).
+    """
+    held = ("cell", "hidden")
+    names = sorted(trace.fields, key=lambda name: (name.rsplit(".", 1)[-1] not in held, name))
     panels = [
         panel(
             name.rsplit(".", 1)[-1].replace("_", " ").capitalize(),
-            np.asarray(values),
+            np.asarray(trace.fields[name]),
             rows="unit",
             note=f"In a trace of this network: {name}.",
         )
-        for name, values in trace.fields.items()
-        if values.ndim == 2 and np.issubdtype(values.dtype, np.floating)
+        for name in names
+        if (values := trace.fields[name]).ndim == 2 and np.issubdtype(values.dtype, np.floating)
     ]
     return [{"title": "State", "panels": panels}] if panels else []

@@ -14,7 +14,9 @@ Line = Mapping[str, Any]
 def number(value: float, unit: str = "") -> str:
     """A number as people read it; the page's script does the same."""
     if unit == "share":
-        return f"{100 * value:.{2 if value > 0.99 else 1}f}".rstrip("0").rstrip(".") + " %"
+        # Two digits near the top, and never 100 % where anything was wrong.
+        percent = round(100 * value, 2 if value > 0.99 else 1)
+        return f"{min(percent, 99.99) if value < 1 else percent:g} %"
     if value == int(value):
         return f"{int(value):,}"
     return f"{value:.3g}" if abs(value) < 1000 else f"{value:,.0f}"
@@ -62,7 +64,10 @@ def achieved(line: Line, task: Task) -> str:
             f"best there is pays {number(best)}"
         )
     if (wrong := metrics.get("wrong_bits")) is not None:
-        return f"{median}{counted(round(wrong * line['sequences']), 'wrong bit')} in {sequences}"
+        count = round(wrong * line["sequences"])
+        right = number(metrics["bit_accuracy"] or 0.0, "share")
+        share = f" ({right} of all bits are right)" if count else ""
+        return f"{median}{counted(count, 'wrong bit')} in {sequences}{share}"
     known = measure(task.score)
     score = metrics.get(task.score)
     value = "unknown" if score is None else number(score, known.unit)
@@ -91,6 +96,8 @@ def outcome(config: AnyConfig, lines: Lines) -> tuple[str, Literal["solved", "fa
         return f"Solved at update {solved[0]:,}{found}.", "solved"
     if end["outcome"] == "stopped":
         return f"Stopped at {at} of {config.updates:,}{found}.", ""
+    if config.stop_when_solved:
+        return f"Not solved within {end['update']:,} updates{found}.", ""
     return f"Trained for {end['update']:,} updates{found}.", ""
 
 
@@ -163,19 +170,19 @@ def evaluation_rows(lines: Lines) -> tuple[list[Row], list[str]]:
         for line in lines
         if line["kind"] == "evaluation" and line["set"] != "validation"
     }
+    # Named sets in their order, then the generalisation curve by size.
+    in_turn = sorted(last.items(), key=lambda item: item[1]["size"] or 0)
     rows = []
-    for name, line in last.items():
+    for name, line in in_turn:
         cells = {}
         for metric, values in line["metrics"].items():
             known = [v for v in values if v is not None]
             if not known:
                 continue
             unit = measure(metric).unit
-            spread = f"{number(min(known), unit)} to {number(max(known), unit)}"
-            cells[measure(metric).label] = (
-                number(middle(known) or 0.0, unit),
-                spread if len(known) > 1 else "",
-            )
+            low, high = number(min(known), unit), number(max(known), unit)
+            spread = f"{low} to {high}" if low != high else ""
+            cells[measure(metric).label] = (number(middle(known) or 0.0, unit), spread)
         rows.append(Row(name, cells))
     names = in_order(name for line in last.values() for name in line["metrics"])
     return rows, [measure(name).label for name in names]

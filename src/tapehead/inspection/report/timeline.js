@@ -78,7 +78,9 @@ class Timeline {
     this.maps = [];
     this.frames = [];
     this.readout = h("div", { class: "read" }, "Point at a cell to read its value.");
-    const timeline = h("div", { class: "timeline" }, sequence.groups.map((group) => this.group(group)), this.readout);
+    // Few steps are not stretched into bars.
+    const style = `max-width:max(26rem, calc(var(--gutter) + ${2.4 * sequence.steps}rem))`;
+    const timeline = h("div", { class: "timeline", style }, sequence.groups.map((group) => this.group(group)), this.readout);
     this.element = h("div", { class: sequence.frames ? "player" : "player alone" });
     if (sequence.frames) {
       const frames = sequence.frames.map((frame) => this.frame(frame));
