@@ -2,13 +2,14 @@
 
 import json
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
 from tapehead.errors import UserError
 from tapehead.training.config import SCHEMA
+from tapehead.training.run import first_difference
 from tapehead.training.storage import (
     fill,
     json_bytes,
@@ -23,6 +24,10 @@ Tree = TypeVar("Tree")
 
 MANIFEST = "manifest.json"
 TENSORS = "state.safetensors"
+
+
+class Unusable(UserError):
+    """A checkpoint that is intact, but that this run cannot be continued from."""
 
 
 def _seal(manifest: dict[str, Any]) -> str:
@@ -40,10 +45,13 @@ class Checkpoints:
 
     - `folder`: where they lie.
     - `keep`: how many of the newest stay.
+    - `config`: the run's config as JSON data; every checkpoint holds it, so that one of another
+        run, or from before someone edited the config, is not continued from.
     """
 
     folder: Path
     keep: int
+    config: Mapping[str, Any]
 
     def updates(self) -> list[int]:
         """The updates at which there are checkpoints, newest first."""
@@ -72,6 +80,7 @@ class Checkpoints:
         manifest = {
             "schema": SCHEMA,
             "update": update,
+            "config": self.config,
             "tensors": {"bytes": len(content), "sha256": sha256(content)},
             "position": position,
         }
@@ -85,7 +94,8 @@ class Checkpoints:
     def load(self, update: int, like: Tree) -> tuple[Tree, dict[str, Any]]:
         """The arrays, shaped as `like`, and the position of the checkpoint at `update`.
 
-        **Raises:** `UserError` if it is damaged or does not fit `like`.
+        **Raises:** `UserError` if it is damaged; `Unusable` if it is from a newer tapehead or of
+        another config.
         """
         path = self.path(update)
         manifest = read_object(path / MANIFEST)
@@ -93,9 +103,17 @@ class Checkpoints:
         if seal != _seal(manifest):
             raise UserError(f"{path / MANIFEST} is damaged: its checksum differs")
         if manifest["schema"] > SCHEMA:
-            raise UserError(
+            raise Unusable(
                 f"{path} has schema {manifest['schema']}, newer than this tapehead's {SCHEMA}: "
                 f"upgrade tapehead"
+            )
+        # Through JSON, which knows no tuples.
+        ours = json.loads(json.dumps(self.config))
+        difference = first_difference(manifest["config"], ours)
+        if difference is not None:
+            raise Unusable(
+                f"{path} was made with another config ({difference}): put the run's config.json "
+                f"back, or start a new run"
             )
         try:
             content = (path / TENSORS).read_bytes()
@@ -112,10 +130,14 @@ class Checkpoints:
         """The arrays and position of the newest checkpoint that is intact, or `None`.
 
         `like` is the shape of the arrays; `passed_over` is told of each damaged one, in one line.
+
+        **Raises:** `Unusable` if one is intact, but from a newer tapehead or of another config.
         """
         for update in self.updates():
             try:
                 return self.load(update, like)
+            except Unusable:
+                raise
             except UserError as error:
                 passed_over(f"checkpoint {update} is passed over: {error}")
         return None

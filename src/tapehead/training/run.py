@@ -190,6 +190,15 @@ class Run:
                 f"{self.folder} has no trained model yet: finish it with "
                 f"`tapehead resume {self.folder}`"
             )
+        path = self.folder / "model" / CONFIG
+        made_with, ours = read_object(path), json.loads(json.dumps(to_json(self.config)))
+        for part in ("task", "model"):
+            difference = first_difference(made_with.get(part), ours[part], part)
+            if difference is not None:
+                raise UserError(
+                    f"{path} was made with another config ({difference}): put the run's {CONFIG} "
+                    f"back"
+                )
         return load_model(self.folder, seed)
 
     def save_models(self, parameters: Any) -> None:

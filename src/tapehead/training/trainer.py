@@ -17,6 +17,7 @@ from jaxtyping import PRNGKeyArray
 from tapehead.tasks import Task
 from tapehead.tasks.task import Data
 from tapehead.training.checkpoint import Checkpoints
+from tapehead.training.config import to_json
 from tapehead.training.divergence import Diverged, explain
 from tapehead.training.evaluation import evaluate, final_sets
 from tapehead.training.listener import Listener, Outcome, Result, SeedMetrics, Silent, Timing
@@ -107,7 +108,9 @@ class _Sitting:
         progress = self.updater.begin(
             self.networks.build, self.networks.start_keys, self.data(config.task)
         )
-        self.checkpoints = Checkpoints(run.folder / "checkpoints", config.keep_checkpoints)
+        self.checkpoints = Checkpoints(
+            run.folder / "checkpoints", config.keep_checkpoints, to_json(config)
+        )
         found = self.checkpoints.newest(progress, listener.on_message)
         if found is None:
             zeros = [0] * config.seeds
