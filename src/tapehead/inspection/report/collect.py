@@ -8,7 +8,6 @@ import jax
 import numpy as np
 
 from tapehead.cell import Cell
-from tapehead.errors import UserError
 from tapehead.inspection.report.charts import learning_charts, size_charts
 from tapehead.inspection.report.content import Content
 from tapehead.inspection.report.sequences import (
@@ -77,23 +76,25 @@ def _seen(model: Cell, task: Task, seed: int) -> dict[str, Any]:
 
 
 def collect(run: Run) -> Content:
-    """All that the report of `run` says and shows; a run without a model has curves only."""
+    """All that the report of `run` says and shows; a run without a model has curves only.
+
+    **Raises:** `UserError` if the run's files are damaged.
+    """
     config, lines = run.config, run.metrics()
     named = to_json(config)
     said, standing = outcome(config, lines)
     rows, columns = evaluation_rows(lines)
     network = _shown_network(run)
-    try:
-        model = run.model(network)
-    except UserError:
-        model = None
+    model = run.model(network) if (run.folder / "model").is_dir() else None
     parameters = None
     seen = {}
     if model is not None:
         leaves = jax.tree.leaves(eqx.filter(model, eqx.is_inexact_array))
         parameters = sum(leaf.size for leaf in leaves)
         seen = _seen(model, config.task, config.seed)
-    versions = json.loads((run.folder / "config.json").read_text(encoding="utf-8"))["versions"]
+    versions = json.loads((run.folder / "config.json").read_text(encoding="utf-8")).get(
+        "versions", {}
+    )
     return Content(
         title=f"{named['task']['name']} · {named['model']['name']}",
         kicker=f"training run {run.folder.resolve().name}",
