@@ -79,3 +79,28 @@ def sharpen(
     powers = (weights / jnp.maximum(scale, floor)) ** exponent[..., None]
     total = jnp.sum(powers, axis=-1, keepdims=True)
     return powers / jnp.where((scale >= floor) | (total >= 1), total, 1)
+
+
+ALLOCATION_EPSILON = 1e-6
+"""Usage is kept this far above 0, so that its logarithm is finite."""
+
+
+def allocation(usage: Float[Array, "*batch slots"]) -> Float[Array, "*batch slots"]:
+    """How much each slot offers itself for writing: the least used first.
+
+        a[φ_j] = (1 − u[φ_j]) Π_{i<j} u[φ_i],   φ the slots by ascending usage
+
+    The product runs over all slots that come before, of slots used alike those with the smaller
+    number; it is formed as the exponential of a sum of logarithms, with u raised to
+    ε + (1 − ε) u. A comparison of all pairs takes the place of the sort, whose discontinuities
+    the gradient ignores, as the paper does. The result sums to at most 1.
+
+    Source: Graves et al., "Hybrid computing using a neural network with dynamic external memory"
+    (2016), Methods.
+    """
+    used = ALLOCATION_EPSILON + (1 - ALLOCATION_EPSILON) * usage
+    mine, other = usage[..., :, None], usage[..., None, :]
+    number = jnp.arange(usage.shape[-1])
+    before = (other < mine) | ((other == mine) & (number[None, :] < number[:, None]))
+    logs = jnp.where(before, jnp.log(used)[..., None, :], jnp.zeros((), usage.dtype))
+    return (1 - used) * jnp.exp(jnp.sum(logs, axis=-1))
