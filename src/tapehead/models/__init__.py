@@ -1,6 +1,6 @@
 """Whole networks by name."""
 
-from tapehead.models.memory import NTMModel
+from tapehead.models.memory import DNCModel, NTMModel
 from tapehead.models.model import Model
 from tapehead.models.recurrent import ElmanModel, GRUModel, LSTMModel
 from tapehead.registry import Registry
@@ -12,7 +12,8 @@ MODELS: Registry[type[Model]] = Registry(
         "lstm": LSTMModel,
         "gru": GRUModel,
         "ntm": NTMModel,
+        "dnc": DNCModel,
     },
 )
 
-__all__ = ["MODELS", "ElmanModel", "GRUModel", "LSTMModel", "Model", "NTMModel"]
+__all__ = ["MODELS", "DNCModel", "ElmanModel", "GRUModel", "LSTMModel", "Model", "NTMModel"]
