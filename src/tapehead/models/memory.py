@@ -2,7 +2,7 @@
 
 import dataclasses
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 from jaxtyping import PRNGKeyArray
 
@@ -17,7 +17,7 @@ Similarity = Literal["cosine", "dot", "negative-squared-distance"]
 
 @dataclass(frozen=True)
 class MemoryModel(Model):
-    """What the memory networks have in common; every field is an argument of the constructor."""
+    """What the memory networks have in common; every setting is an argument of the constructor."""
 
     slots: int = 32
     """Rows of the memory."""
@@ -48,6 +48,10 @@ class MemoryModel(Model):
         if self.clip is not None and not self.clip > 0:
             raise UserError(f"{owner}: clip must be above 0 or None, got {self.clip}")
 
+    def _arguments(self) -> dict[str, Any]:
+        """The settings as arguments of the constructor; the embedding is a cell of its own."""
+        return {k: v for k, v in dataclasses.asdict(self).items() if k != "embedding"}
+
 
 @dataclass(frozen=True)
 class NTMModel(MemoryModel):
@@ -72,7 +76,7 @@ class NTMModel(MemoryModel):
 
     def network(self, input_size: int, output_size: int, *, key: PRNGKeyArray) -> Cell:
         """An `NTM`."""
-        return NTM(input_size, output_size, **dataclasses.asdict(self), key=key)
+        return NTM(input_size, output_size, **self._arguments(), key=key)
 
 
 @dataclass(frozen=True)
@@ -112,4 +116,4 @@ class DNCModel(MemoryModel):
 
     def network(self, input_size: int, output_size: int, *, key: PRNGKeyArray) -> Cell:
         """A `DNC`."""
-        return DNC(input_size, output_size, **dataclasses.asdict(self), key=key)
+        return DNC(input_size, output_size, **self._arguments(), key=key)
