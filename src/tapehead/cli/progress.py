@@ -44,6 +44,7 @@ class Narrator:
         self.updates = 0
         self.score = ""
         self.solved = 0
+        self.begun = False
         self.finishing = False
 
     def say(self, text: str) -> None:
@@ -74,7 +75,9 @@ class Narrator:
         if self.seeds > 1:
             parts.append(f"solved {self.solved}/{self.seeds}")
         parts.append(f"{timing.steps_per_second:,.0f} sequence steps/s")
-        parts.append(f"at most {duration(timing.remaining)} left")
+        if self.begun:
+            parts.append(f"at most {duration(timing.remaining)} left")
+        self.begun = True  # the first call was mostly compilation, and says nothing of the rest
         self.show(update, "  ".join(parts))
 
     def on_evaluation(
