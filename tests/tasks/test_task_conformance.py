@@ -151,7 +151,11 @@ MISTAKES = [
     (lambda: RepeatCopy(max_repeats=0), "RepeatCopy: max_repeats must be at least 1, got 0"),
     (
         lambda: RepeatCopy(usual_repeats=(3, 2)),
-        "RepeatCopy: usual_repeats must be a range from 1 up, got 3 to 2",
+        "RepeatCopy: usual_repeats must be two rising numbers from 1 up, got (3, 2)",
+    ),
+    (
+        lambda: RepeatCopy(usual_repeats=(1, 2, 3)),
+        "RepeatCopy: usual_repeats must be two rising numbers from 1 up, got (1, 2, 3)",
     ),
     (
         lambda: AssociativeRecall(min_items=1),

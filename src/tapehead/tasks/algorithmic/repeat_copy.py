@@ -95,11 +95,14 @@ class RepeatCopy(BitTask):
         check_range("RepeatCopy", "length", self.min_length, self.max_length)
         check_range("RepeatCopy", "repeats", self.min_repeats, self.max_repeats)
         check_sizes("RepeatCopy", bits=self.bits)
-        if self.usual_repeats is not None:
-            least, most = self.usual_repeats
-            if not 1 <= least <= most:
+        match self.usual_repeats:
+            case None:
+                pass
+            case (int(least), int(most)) if 1 <= least <= most:
+                pass
+            case other:
                 raise UserError(
-                    f"RepeatCopy: usual_repeats must be a range from 1 up, got {least} to {most}"
+                    f"RepeatCopy: usual_repeats must be two rising numbers from 1 up, got {other}"
                 )
 
     @property
