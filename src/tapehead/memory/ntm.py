@@ -206,7 +206,12 @@ class NTMMemory(Memory):
         gated = interpolate(content, previous, interface.gates)
         shifted = circular_shift(gated, interface.shifts)
         weights = sharpen(shifted, interface.sharpness)
-        return {"content": content, "gated": gated, "shifted": shifted, "weights": weights}
+        return {
+            "content_weights": content,
+            "gated_weights": gated,
+            "shifted_weights": shifted,
+            "weights": weights,
+        }
 
     def step(
         self, state: NTMState, interface: NTMInterface
@@ -232,7 +237,7 @@ class NTMMemory(Memory):
             "gate": interface.gates,
             "shift": interface.shifts,
             "sharpness": interface.sharpness,
-            **{f"{name}_weights": w for name, w in self._address(state, interface).items()},
+            **self._address(state, interface),
         }
         axis = interface.gates.ndim - 1
         halves = {n: jnp.split(q, [self.read_heads], axis=axis) for n, q in quantities.items()}
@@ -261,7 +266,22 @@ def NTM(
     clip: float | None = 20.0,
     key: PRNGKeyArray,
 ) -> MemoryCell:
-    """A Neural Turing Machine: a controller joined to an `NTMMemory`."""
+    """A Neural Turing Machine: a controller joined to an `NTMMemory`.
+
+    **Arguments:**
+
+    - `input_size`, `output_size`: features of an input and of an output.
+    - `slots`, `width`, `read_heads`, `write_heads`, `shift_range`, `similarity`,
+        `learned_memory`, `learned_weights`: see `NTMMemory`.
+    - `controller`, `controller_size`, `controller_layers`: see
+        `tapehead.memory.controller.build_controller`.
+    - `learned_reads`, `clip`: see `MemoryCell`; without a limit of about 20 on its outputs the
+        network is prone to diverge (Collier and Beel 2018).
+
+    ```python
+    model = NTM(9, 8, controller="feedforward", key=jax.random.key(0))
+    ```
+    """
     memory = NTMMemory(
         slots,
         width,
