@@ -1,0 +1,7 @@
+"""Conformance checks, public so that users can run them on parts of their own."""
+
+from tapehead.testing.cells import check_cell
+from tapehead.testing.memory import check_memory
+from tapehead.testing.tasks import check_task
+
+__all__ = ["check_cell", "check_memory", "check_task"]
