@@ -87,7 +87,7 @@ def gradient(config: AnyConfig, task: Task, model: Cell, key: PRNGKeyArray, data
     if config.l2:
         grads = jax.tree.map(lambda g, w: g + config.l2 * w, grads, parameters)
     own = {name: jnp.mean(v) for name, v in task.metrics(seen.outputs, sequences).items()}
-    shared = {"loss": seen.loss, "gradient_norm": optax.global_norm(grads)}
+    shared = {"loss": seen.loss, "gradient_norm": optax.tree.norm(grads)}
     return Gradient(grads, own | shared)
 
 
@@ -98,7 +98,7 @@ def clip(config: AnyConfig, grads: Arrays) -> Arrays:
         grads = jax.tree.map(lambda g: jnp.clip(g, -limit, limit), grads)
     if config.clip_norm is not None:
         limit = config.clip_norm
-        scale = limit / jnp.maximum(optax.global_norm(grads), limit)
+        scale = limit / jnp.maximum(optax.tree.norm(grads), limit)
         grads = jax.tree.map(lambda g: g * scale, grads)
     return grads
 
@@ -160,7 +160,7 @@ class Updater:
         model = eqx.combine(before.arrays, self.static)
         grads, metrics = gradient(self.config, task, model, jax.random.fold_in(key, number), data)
         arrays, optimizer = self.apply(before.arrays, before.optimizer, grads)
-        size = optax.global_norm(eqx.filter(arrays, eqx.is_inexact_array))
+        size = optax.tree.norm(eqx.filter(arrays, eqx.is_inexact_array))
         finite = jnp.isfinite(metrics["gradient_norm"]) & jnp.isfinite(size) & (before.bad < 0)
         arrays, optimizer = select(finite, (arrays, optimizer), (before.arrays, before.optimizer))
         return Progress(
