@@ -14,9 +14,7 @@ from tapehead.cell import Cell, Chain
 from tapehead.cells.gru import GRU
 from tapehead.cells.layers import Linear
 from tapehead.cells.lstm import LSTM
-from tapehead.errors import UserError, nearest
-
-NAMES = ("weight_ih", "weight_hh", "bias_ih", "bias_hh")
+from tapehead.errors import UserError
 
 
 def lstm_from_torch(state_dict: Mapping[str, Any], *, prefix: str = "") -> Chain:
@@ -132,10 +130,9 @@ def _layers(
             continue
         parts = re.fullmatch(r"(weight_ih|weight_hh|bias_ih|bias_hh)_l(\d+)", name[len(prefix) :])
         if parts is None:
-            known = [f"{prefix}{known}_l0" for known in NAMES]
             raise UserError(
-                f"{owner}: cannot take over '{name}'; expected names like {known[0]} of a "
-                f"one-directional network without projection{nearest(name, known)}"
+                f"{owner}: cannot take over '{name}'; expected the weights of a one-directional "
+                f"network without projection, such as {prefix}weight_ih_l0"
             )
         layers.setdefault(int(parts[2]), {})[parts[1]] = _array(owner, name, value)
     if not layers:
