@@ -150,7 +150,11 @@ class Updater:
     def apply(self, arrays: Arrays, optimizer: Any, grads: Arrays) -> tuple[Arrays, Any]:
         """One step of the optimiser along the clipped gradient."""
         parameters = eqx.filter(arrays, eqx.is_inexact_array)
-        updates, optimizer = self.optimizer.update(clip(self.config, grads), optimizer, parameters)
+        # Optax counts its updates in whole numbers and takes powers of them.
+        with jax.numpy_dtype_promotion("standard"):
+            updates, optimizer = self.optimizer.update(
+                clip(self.config, grads), optimizer, parameters
+            )
         return eqx.apply_updates(arrays, updates), optimizer
 
     def _update(
