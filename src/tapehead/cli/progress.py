@@ -1,6 +1,5 @@
 """What a training run shows while it runs, on stderr: a live bar, or plain lines."""
 
-import statistics
 import time
 from collections.abc import Sequence
 
@@ -9,27 +8,12 @@ from rich.live import Live
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 from rich.text import Text
 
+from tapehead.inspection.report.story import duration, middle
 from tapehead.training.listener import Result, SeedMetrics, Timing
 from tapehead.training.run import Run
 
 INTERVAL = 5.0
 """Seconds between plain lines."""
-
-
-def duration(seconds: float) -> str:
-    """`12 s`, `4 min 05 s` or `2 h 07 min`."""
-    whole = round(seconds)
-    if whole < 60:
-        return f"{whole} s"
-    if whole < 3600:
-        return f"{whole // 60} min {whole % 60:02} s"
-    return f"{whole // 3600} h {whole % 3600 // 60:02} min"
-
-
-def median(values: Sequence[float | None]) -> float | None:
-    """The median over the networks that are not held; `None` if all are."""
-    present = [value for value in values if value is not None]
-    return statistics.median(present) if present else None
 
 
 class Narrator:
@@ -69,7 +53,7 @@ class Narrator:
         """Loss, score, speed and the time left."""
         parts = []
         for name in ("loss", self.score):
-            value = median(metrics[name]) if name in metrics else None
+            value = middle(metrics[name]) if name in metrics else None
             if value is not None:
                 parts.append(f"{name} {value:.4g}")
         if self.seeds > 1:

@@ -1,6 +1,5 @@
 """What came of a comparison, as a table."""
 
-import statistics
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -11,7 +10,13 @@ import jax
 from tapehead.comparison.comparison import Comparison
 from tapehead.errors import UserError
 from tapehead.inspection.measures import Lines, measure
-from tapehead.inspection.report.story import duration, final_line, number, training_seconds
+from tapehead.inspection.report.story import (
+    duration,
+    final_line,
+    middle,
+    number,
+    training_seconds,
+)
 from tapehead.training import Run
 
 
@@ -20,10 +25,10 @@ def spread(values: Sequence[float | None], unit: str = "") -> str:
     present = [value for value in values if value is not None]
     if not present:
         return "–"
-    middle = number(statistics.median(present), unit)
+    median = number(middle(present) or 0.0, unit)
     if len(values) == 1:
-        return middle
-    return f"{middle} ({number(min(present), unit)} to {number(max(present), unit)})"
+        return median
+    return f"{median} ({number(min(present), unit)} to {number(max(present), unit)})"
 
 
 def parameters(run: Run) -> int:
@@ -38,7 +43,7 @@ def parameters(run: Run) -> int:
     return sum(
         leaf.size
         for leaf in jax.tree.leaves(network)
-        if isinstance(leaf, jax.ShapeDtypeStruct) and jax.numpy.issubdtype(leaf.dtype, float)
+        if isinstance(leaf, jax.ShapeDtypeStruct) and jax.numpy.issubdtype(leaf.dtype, jax.numpy.inexact)
     )
 
 
