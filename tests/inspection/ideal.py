@@ -37,7 +37,7 @@ def copying(length: int, *, bits: int = 8, slots: int = 16, width: int = 12, see
                 link[t, place, places[(t - 1) % slots]] = 0.9
         elif t > length:
             reading[t, 0, places[(t - length - 1) % slots]] = 0.95
-    allocation = np.roll(write[:, 0], -1, axis=0)
+    allocation = np.roll(write, -1, axis=0)
     on = (np.arange(steps) < length).astype(np.float32)[:, None]
     modes = np.stack([0 * on, 0.2 + 0 * on, 0.8 + 0 * on], axis=-1)
     trace = Trace(
@@ -45,12 +45,12 @@ def copying(length: int, *, bits: int = 8, slots: int = 16, width: int = 12, see
         outputs,
         {
             "controller.hidden": rng.normal(size=(steps, 20)).astype(np.float32),
-            "interface.allocation_gate": on,
+            "interface.allocation_gates": on,
             "interface.free_gates": 1 - on,
             "interface.read_modes": modes,
-            "interface.write_gate": on,
+            "interface.write_gates": on,
             "memory.allocation": allocation,
-            "memory.link": link,
+            "memory.link": link[:, None],
             "memory.memory": contents,
             "memory.read_weights": reading,
             "memory.usage": usage,

@@ -37,7 +37,7 @@ def test_gates_names_every_gate():
         "free gate",
         "write gate",
     ]
-    np.testing.assert_array_equal(shown(axes)[:, 0], TRACE.find("allocation_gate")[:, 0])
+    np.testing.assert_array_equal(shown(axes)[:, 0], TRACE.find("allocation_gates")[:, 0])
 
 
 def test_memory_shows_contents_at_the_steps_asked_for():
@@ -52,7 +52,7 @@ def test_memory_shows_contents_at_the_steps_asked_for():
 
 def test_links_has_the_later_slot_as_row():
     axes = figures.links(TRACE, step=4).axes[0]
-    np.testing.assert_array_equal(np.asarray(axes.images[0].get_array()), TRACE.find("link")[4])
+    np.testing.assert_array_equal(np.asarray(axes.images[0].get_array()), TRACE.find("link")[4, 0])
     assert axes.get_ylabel() == "slot written later"
 
 

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from ideal import copying
 
+from tapehead.cell import run as run_cell
 from tapehead.errors import UserError
 from tapehead.inspection.report import collect, render, write_report
 from tapehead.inspection.report.charts import learning_charts, size_charts
@@ -245,9 +246,21 @@ def test_classes_are_marked_where_another_was_chosen():
     assert output["verdict"] == "1 of 2 answers wrong"
 
 
+@pytest.mark.parametrize(
+    ("right", "verdict", "wrong"), [(2, "2, recognised", []), (1, "1, taken for 2", [[2, 2]])]
+)
+def test_a_single_class_is_shown_as_it_forms(right, verdict, wrong):
+    weights = jnp.array([0.0, 0.0, 1.0])
+    sequence = Sequences(jnp.zeros((3, 1)), jnp.full(3, right), weights)
+    outputs = np.array([[9.0, 0, 0], [0, 9.0, 0], [0, 0, 9.0]])
+    (formed,) = answer_panels(MnistRows(), sequence, outputs)
+    assert (formed["verdict"], formed["wrong"]) == (verdict, wrong)
+    np.testing.assert_allclose(unpack(formed["data"]).argmax(axis=1), [0, 1, 2])
+
+
 def test_undetermined_tasks_show_the_best_possible_prediction():
     task = DynamicNgrams(order=2, length=6)
-    batch = task.sample(jax.random.key(0), 1)
+    batch = jax.jit(task.sample, static_argnums=1)(jax.random.key(0), 1)
     one = jax.tree.map(lambda x: x[:, 0], batch)
     best = answer_panels(task, one, np.zeros((6, 1)))[2]
     np.testing.assert_allclose(unpack(best["data"]), task.solve(batch)[:, 0], atol=0.002)
@@ -268,7 +281,7 @@ def panel_titles(groups):
 def test_every_part_of_a_dnc_has_its_panel():
     groups = memory_groups(TRACE)
     assert panel_titles(groups) == {
-        "Writing": ["Write weights", "Write gate", "Allocation gate"],
+        "Writing": ["Write weights", "Write gates", "Allocation gates"],
         "Reading": ["Read weights", "Read modes"],
         "Which slots are free": ["Usage", "Allocation", "Free gates"],
     }
@@ -285,7 +298,7 @@ def test_frames_hold_contents_and_links_with_columns_first():
     np.testing.assert_allclose(unpack(contents), expected, atol=contents["high"] / LEVELS)
     (links,) = link_frames(TRACE)
     drawn = unpack(links["strips"][0]["data"])
-    np.testing.assert_allclose(drawn, TRACE.find("link").transpose(0, 2, 1), atol=0.002)
+    np.testing.assert_allclose(drawn, TRACE.find("link")[:, 0].transpose(0, 2, 1), atol=0.002)
 
 
 def test_slots_in_the_order_of_first_writing():
@@ -382,7 +395,7 @@ def test_the_examples_are_what_the_network_does(run):
     assert [one.title for one in drawn] == ["length 3", "length 3", "length 10", "length 10"]
     assert [len(one.sequence.weights) for one in drawn] == [7, 7, 21, 21]
     told = drawn[0]
-    alone = model.unroll(model.initial_state(), jnp.asarray(told.sequence.inputs))[1]
+    alone = jax.jit(run_cell)(model, jnp.asarray(told.sequence.inputs))
     np.testing.assert_allclose(told.trace.outputs, alone, rtol=1e-5, atol=1e-6)
     assert example(told)["title"] == "length 3, no. 1"
     assert example(told)["scored"] == [[4, 7]]

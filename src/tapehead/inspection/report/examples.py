@@ -4,7 +4,7 @@ import jax
 import numpy as np
 
 from tapehead.inspection.report.pack import Packed, pack
-from tapehead.inspection.report.panels import Panel, panel, verdict
+from tapehead.inspection.report.panels import Panel, judged, panel
 from tapehead.sequences import Sequences
 from tapehead.tasks import Task
 
@@ -32,23 +32,46 @@ def input_panel(task: Task, sequence: Sequences) -> Panel:
     return panel("Input", inputs, rows="channel")
 
 
+def _class_panels(sequence: Sequences, outputs: np.ndarray) -> list[Panel]:
+    """Right and chosen classes; where one answer is asked for, how the choice came about."""
+    scored = np.asarray(sequence.weights) > 0
+    targets = np.asarray(sequence.targets)
+    classes = outputs.shape[-1]
+    names = [str(c) for c in range(classes)] if classes <= 16 else None
+    chance = softmax(outputs)
+    chosen = chance.argmax(axis=-1)
+    if scored.sum() == 1:
+        right, said = int(targets[scored][0]), int(chosen[scored][0])
+        drawn = panel(
+            "Probability of each class",
+            chance,
+            rows="class",
+            names=names,
+            span=(0, 1),
+            note="How the answer forms; it counts at the marked step only.",
+        )
+        mistaken = np.zeros_like(chance)
+        mistaken[scored, said] = right != said
+        verdict = f"{right}, recognised" if right == said else f"{right}, taken for {said}"
+        return [drawn | {"wrong": np.argwhere(mistaken).tolist(), "verdict": verdict}]
+    asked = scored[:, None]
+    truth = np.where(asked, _one_hot(targets, classes), np.nan)
+    wrong = (_one_hot(chosen, classes) > 0) & (truth == 0)
+    told = np.where(asked, chance, np.nan)
+    output = panel("Output: probability", told, rows="class", names=names, span=(0, 1))
+    return [
+        panel("Target", truth, rows="class", names=names, span=(0, 1)),
+        judged(output, wrong, int(scored.sum()), "answers"),
+    ]
+
+
 def answer_panels(task: Task, sequence: Sequences, outputs: np.ndarray) -> list[Panel]:
     """Target and output of one sequence; both are left blank where nothing is asked."""
+    if task.output_kind == "classes":
+        return _class_panels(sequence, outputs)
     scored = np.asarray(sequence.weights) > 0
     targets = np.asarray(sequence.targets)
     asked = scored[:, None]
-    if task.output_kind == "classes":
-        truth = _one_hot(targets, outputs.shape[-1])
-        chance = softmax(outputs)
-        chosen = _one_hot(chance.argmax(axis=-1), outputs.shape[-1])
-        wrong = asked & (chosen > 0) & (truth == 0)
-        out = panel(
-            "Output: probability", np.where(asked, chance, np.nan), rows="class", span=(0, 1)
-        )
-        return [
-            panel("Target", np.where(asked, truth, np.nan), rows="class", span=(0, 1)),
-            verdict(out, wrong, int(scored.sum()), "answers"),
-        ]
     if task.output_kind == "values":
         high = float(np.max(np.abs(targets[scored]), initial=0)) or 1.0
         low = -high if targets[scored].min(initial=0) < 0 else 0.0
@@ -70,7 +93,7 @@ def answer_panels(task: Task, sequence: Sequences, outputs: np.ndarray) -> list[
             panel("Best possible probability of a 1", best, rows="bit", span=(0, 1)),
         ]
     wrong = asked & ~np.where(targets > 0.5, outputs > 0, outputs < 0)
-    return [target, verdict(out, wrong, int(scored.sum()) * targets.shape[-1], "bits")]
+    return [target, judged(out, wrong, int(scored.sum()) * targets.shape[-1], "bits")]
 
 
 def picture(inputs: np.ndarray) -> Packed:

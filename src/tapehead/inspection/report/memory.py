@@ -61,23 +61,23 @@ GROUPS: dict[str, tuple[Shown, ...]] = {
             rows="slot",
         ),
         Shown(
-            "interface.write_gate",
-            "Write gate",
+            "interface.write_gates",
+            "Write gates",
             "How much was written at all: 1 writes, 0 leaves the memory alone.",
         ),
         Shown(
-            "interface.allocation_gate",
-            "Allocation gate",
+            "interface.allocation_gates",
+            "Allocation gates",
             "How the place was found: 1 takes a free slot, 0 looks for a slot by its content.",
         ),
         Shown(
             "memory.write.gate",
-            "Interpolation gate",
+            "Interpolation gates",
             "1 looks for a slot by its content; 0 starts from the place of the step before.",
         ),
         Shown(
             "memory.write.shift",
-            "Shift",
+            "Shifts",
             "How far the head then moves along the slots: +1 goes to the next one.",
             entries=shift_names,
         ),
@@ -105,12 +105,12 @@ GROUPS: dict[str, tuple[Shown, ...]] = {
         ),
         Shown(
             "memory.read.gate",
-            "Interpolation gate",
+            "Interpolation gates",
             "1 looks for a slot by its content; 0 starts from the place of the step before.",
         ),
         Shown(
             "memory.read.shift",
-            "Shift",
+            "Shifts",
             "How far the head then moves along the slots: +1 goes to the next one.",
             entries=shift_names,
         ),
@@ -272,6 +272,7 @@ def hidden_groups(trace: Trace) -> list[dict[str, Any]]:
             name.rsplit(".", 1)[-1].replace("_", " ").capitalize(),
             np.asarray(trace.fields[name]),
             rows="unit",
+            span=(0.0, 1.0) if name.endswith("_gate") else None,
             note=f"In a trace of this network: {name}.",
         )
         for name in names

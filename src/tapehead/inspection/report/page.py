@@ -44,14 +44,19 @@ def _head(content: Content) -> str:
 
 
 def _learning(content: Content) -> str:
+    several = len(content.learning[0]["series"][0]["seeds"]) > 1
     return _section(
         "learning",
         "Learning",
         _figure(
             "learning",
             "<b>Learning curves.</b> Means over training batches since the point before, and over "
-            "fresh sequences at every validation. Where several networks were trained at once, "
-            "each has a thin line; it ends where that network had solved the task.",
+            "sequences it was not trained on at every validation."
+            + (
+                " Each network has a thin line, which ends where it had solved the task."
+                if several
+                else ""
+            ),
         ),
     )
 

@@ -41,7 +41,7 @@ def panel(
     }
 
 
-def verdict(drawn: Panel, wrong: np.ndarray, asked: int, things: str) -> Panel:
+def judged(drawn: Panel, wrong: np.ndarray, asked: int, things: str) -> Panel:
     """The panel with its wrong cells, a `(time, rows)` mask, marked and counted."""
     count = int(wrong.sum())
     said = f"{count} of {asked} {things} wrong" if count else f"all {asked} {things} right"

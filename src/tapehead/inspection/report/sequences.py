@@ -2,11 +2,11 @@
 
 import dataclasses
 import math
+from collections.abc import Callable
 from typing import Any
 
 import equinox as eqx
 import jax
-import jax.numpy as jnp
 import numpy as np
 
 from tapehead.cell import Cell, run
@@ -32,6 +32,7 @@ from tapehead.inspection.trace import Trace, fields_of, matches, trace
 from tapehead.sequences import Sequences
 from tapehead.tasks import Task
 from tapehead.tasks.task import Data
+from tapehead.training.update import QUICK
 
 EACH = 2
 """Sequences drawn of every size."""
@@ -74,6 +75,11 @@ def _recorded(model: Cell, inputs: Any) -> tuple[str, ...]:
     return tuple(n for n, x in (told or fields).items() if math.prod(x.shape) <= MOST)
 
 
+def quickly(function: Callable[..., Any], *args: Any) -> Any:
+    """`function(*args)`, compiled for this one call: compiling takes far longer than running."""
+    return jax.jit(function, compiler_options=QUICK)(*args)
+
+
 def _padded(batch: Sequences, steps: int) -> Sequences:
     """The batch filled up to `steps` with steps that are masked out."""
     mask = np.ones(batch.weights.shape, bool) if batch.mask is None else batch.mask
@@ -89,12 +95,22 @@ def draw(model: Cell, tasks: dict[str, Task], key: jax.Array, data: Data = ()) -
     All are traced at once, since compiling takes longer than running, and then cut where their
     padding begins.
     """
-    batches = [eqx.filter_jit(task.sample)(key, EACH, data) for task in tasks.values()]
+    batches: list[Sequences] = [
+        quickly(lambda key, data, task=task: task.sample(key, EACH, data), key, data)
+        for task in tasks.values()
+    ]
     longest = max(len(batch.weights) for batch in batches)
     padded = [_padded(batch, longest) for batch in batches]
     every: Sequences = jax.tree.map(lambda *x: np.concatenate(x, axis=1), *padded)
-    inputs, mask = jnp.asarray(every.inputs), np.asarray(every.mask)
-    seen = trace(model, inputs, mask=jnp.asarray(mask), fields=_recorded(model, inputs))
+    mask = np.asarray(every.mask)
+    fields = _recorded(model, every.inputs)
+    arrays, static = eqx.partition(model, eqx.is_array)
+    seen = quickly(
+        lambda arrays, inputs, mask: trace(
+            eqx.combine(arrays, static), inputs, mask=mask, fields=fields
+        ),
+        *(arrays, every.inputs, mask),
+    )
     seen = jax.tree.map(np.asarray, seen)
     drawn = []
     for lane, (title, task) in enumerate(t for t in tasks.items() for _ in range(EACH)):
@@ -146,9 +162,15 @@ def classified(
 
     For tasks that ask for one class, at one step.
     """
-    batch: Sequences = eqx.filter_jit(task.sample)(key, CLASSIFIED, data)
-    outputs = eqx.filter_jit(run)(
-        model, batch.inputs, mask=batch.mask, feature_axes=0 if task.tokens else 1
+    batch: Sequences = quickly(lambda key, data: task.sample(key, CLASSIFIED, data), key, data)
+    arrays, static = eqx.partition(model, eqx.is_array)
+    features = 0 if task.tokens else 1
+    outputs = quickly(
+        lambda arrays, batch: run(
+            eqx.combine(arrays, static), batch.inputs, mask=batch.mask, feature_axes=features
+        ),
+        arrays,
+        batch,
     )
     lanes = np.arange(CLASSIFIED)
     step = np.asarray(batch.weights).argmax(axis=0)
