@@ -1,6 +1,6 @@
 """Backpropagation through time, whole and truncated."""
 
-from typing import NamedTuple
+from typing import ClassVar, NamedTuple
 
 import equinox as eqx
 import jax
@@ -9,7 +9,7 @@ from jaxtyping import Array, Bool, PRNGKeyArray
 
 from tapehead.cell import Cell, State, select
 from tapehead.errors import at_least
-from tapehead.learning.rule import LearningRule, Loss, Metrics, Model
+from tapehead.learning.rule import Exactness, LearningRule, Loss, Metrics, Model
 from tapehead.sequences import Sequences
 
 
@@ -36,12 +36,13 @@ class BPTT(LearningRule):
     Source: Werbos, "Backpropagation through time: what it does and how to do it" (1990).
     """
 
+    exact: ClassVar[Exactness] = "sequence"
     window: int | None = eqx.field(static=True, default=None, init=False)
 
     def begin(
         self, model: Cell, batch: tuple[int, ...], *, key: PRNGKeyArray | None
     ) -> PRNGKeyArray | None:
-        """Only the key: the initial state is made inside the gradient, so that it can be learned."""
+        """Only the key: the initial state is made inside the gradient, so that it is learned."""
         return key
 
     def gradient(
@@ -60,7 +61,14 @@ class BPTT(LearningRule):
 
 
 class TruncatedCarry(NamedTuple):
-    """What `TruncatedBPTT` carries: the state, whether it is the first, and the key that made it."""
+    """What `TruncatedBPTT` carries.
+
+    **Attributes:**
+
+    - `state`: the model's state after the last window.
+    - `first`: whether no window has been seen yet, and `state` is the initial one.
+    - `key`: what the initial state was made with, so that its gradient can be taken.
+    """
 
     state: State
     first: Bool[Array, ""]
@@ -85,7 +93,9 @@ class TruncatedBPTT(LearningRule):
     recurrent network trajectories" (1990).
     """
 
-    window: int = eqx.field(static=True, default=20)
+    exact: ClassVar[Exactness] = "window"
+    # Narrower than in the base class: this rule always has windows.
+    window: int = eqx.field(static=True, default=20)  # pyright: ignore[reportIncompatibleVariableOverride]
 
     def __check_init__(self):
         at_least("TruncatedBPTT", 1, window=self.window)

@@ -2,7 +2,7 @@
 
 import abc
 from collections.abc import Callable
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, ClassVar, Literal, NamedTuple, TypeVar
 
 import equinox as eqx
 import jax
@@ -16,6 +16,9 @@ Model = TypeVar("Model", bound=Cell)
 Carry = Any
 Loss = Callable[[Array, Array], Array]
 """`(outputs, targets) -> (time, *batch)`: the loss of every step by itself."""
+
+
+Exactness = Literal["sequence", "window", "nothing"]
 
 
 class Metrics(NamedTuple):
@@ -36,9 +39,13 @@ class LearningRule(eqx.Module):
     **Attributes:**
 
     - `window`: how many steps one call of `gradient` sees; `None` for the whole sequence.
+    - `exact`: what the sum of the windows' gradients is exact for: `"sequence"` (every sequence),
+        `"window"` (sequences of one window, and cells that carry nothing from one to the next) or
+        `"nothing"` (it is an estimate). `tapehead.testing.check_rule` holds the rule to it.
     """
 
     window: eqx.AbstractVar[int | None]
+    exact: ClassVar[Exactness]
 
     @abc.abstractmethod
     def begin(self, model: Cell, batch: tuple[int, ...], *, key: PRNGKeyArray | None) -> Carry:

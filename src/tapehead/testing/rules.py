@@ -1,0 +1,260 @@
+"""`check_rule`: what every learning rule must hold to."""
+
+import functools
+from collections.abc import Mapping
+from typing import Any
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array
+
+from tapehead.cell import Cell, Chain, Stateless, run
+from tapehead.cells import Dropout, Elman, Linear
+from tapehead.learning import LearningRule, Metrics, sequence_gradient
+from tapehead.memory.ntm import NTM
+from tapehead.sequences import Sequences
+
+TIME, BATCH, INPUTS, OUTPUTS = 7, 2, 3, 2
+"""Sizes of the check. Rules that cut time should be given with a window of 2 to 4 steps."""
+
+
+class Square(Stateless):
+    """x², so that a chain of stateless cells has a gradient that is not constant."""
+
+    input_size: int | None = eqx.field(static=True, default=None)
+    output_size: int | None = eqx.field(static=True, default=None)
+
+    def __call__(self, x: Array) -> Array:
+        """x², element by element."""
+        return x * x
+
+
+@functools.cache
+def small_models() -> Mapping[str, Cell]:
+    """The networks that rules are checked on."""
+    keys = iter(jax.random.split(jax.random.key(0), 9))
+    return {
+        "stateless": Chain(
+            Linear(INPUTS, 3, key=next(keys)), Square(), Linear(3, OUTPUTS, key=next(keys))
+        ),
+        "elman": Chain(
+            Elman(INPUTS, 4, learned_initial_state=True, key=next(keys)),
+            Linear(4, OUTPUTS, key=next(keys)),
+        ),
+        "ntm": NTM(
+            INPUTS,
+            OUTPUTS,
+            slots=4,
+            width=3,
+            controller_size=3,
+            learned_memory=True,
+            key=next(keys),
+        ),
+    }
+
+
+def batch_of(steps: int = TIME, filler: float = 1.0) -> Sequences:
+    """Random sequences, all of whose steps count differently.
+
+    All are `TIME` steps long, so that compiled functions are shared; those from `steps` on are
+    padding, and what they hold is scaled by `filler`.
+    """
+    random = np.random.default_rng(1)
+    real = (np.arange(TIME) < steps)[:, None]
+    scale = np.where(real, 1.0, filler)[..., None]
+    return Sequences(
+        inputs=jnp.asarray(scale * random.normal(size=(TIME, BATCH, INPUTS))),
+        targets=jnp.asarray(scale * random.normal(size=(TIME, BATCH, OUTPUTS))),
+        weights=jnp.asarray(real * random.uniform(0.5, 1.5, size=(TIME, BATCH))),
+        mask=jnp.asarray(np.broadcast_to(real, (TIME, BATCH))),
+    )
+
+
+def squared_error(outputs: Array, targets: Array) -> Array:
+    """The sum of squares of every step."""
+    return jnp.sum((outputs - targets) ** 2, axis=-1)
+
+
+def as_float64(tree: Any) -> Any:
+    """The tree with its floating leaves in float64."""
+    return jax.tree.map(
+        lambda x: jnp.asarray(np.asarray(x, np.float64)) if eqx.is_inexact_array(x) else x, tree
+    )
+
+
+def whole_loss(model: Cell, sequences: Sequences) -> Array:
+    """The loss of whole sequences, without any rule."""
+    outputs = run(model, sequences.inputs, mask=sequences.mask)
+    weights = sequences.normalised().weights
+    return jnp.sum(weights * squared_error(outputs, sequences.targets))
+
+
+@eqx.filter_jit
+def by_rule(rule: LearningRule, model: Cell, sequences: Sequences, key: Any = None) -> Any:
+    """Gradient and metrics as the rule finds them."""
+    return sequence_gradient(rule, model, sequences, squared_error, key=key)
+
+
+@eqx.filter_jit
+def by_jax(model: Cell, sequences: Sequences) -> tuple[Cell, Array, Array]:
+    """Gradient, loss and outputs as JAX finds them."""
+    loss, grads = eqx.filter_value_and_grad(whole_loss)(model, sequences)
+    return grads, loss, run(model, sequences.inputs, mask=sequences.mask)
+
+
+def named(grads: Any) -> dict[str, np.ndarray]:
+    """The leaves of a gradient under their paths."""
+    leaves = jax.tree_util.tree_leaves_with_path(grads)
+    return {jax.tree_util.keystr(path): np.asarray(leaf) for path, leaf in leaves}
+
+
+def assert_same(what: str, found: Any, expected: Any, tolerance: float = 1e-9) -> None:
+    """Two gradients agree, relative to the largest entry of each leaf."""
+    ours, theirs = named(found), named(expected)
+    assert ours.keys() == theirs.keys(), f"{what}: leaves {ours.keys() ^ theirs.keys()} differ"
+    for name, value in theirs.items():
+        scale = max(float(np.abs(value).max(initial=0)), 1e-3)
+        np.testing.assert_allclose(
+            ours[name], value, rtol=0, atol=tolerance * scale, err_msg=f"{what}: {name}"
+        )
+
+
+def check_rule(rule: LearningRule, *, models: Mapping[str, Cell] | None = None) -> None:
+    """Check that `rule` keeps the protocol, and is as exact as its `exact` says.
+
+    - The gradient has the shapes and types of the trainable arrays and is finite; loss and outputs
+        are those of a plain forward pass; two calls agree, and a network among others under
+        `vmap` and by itself.
+    - What padding holds changes nothing; in training mode the key alone decides.
+    - `exact == "sequence"`: equal to `jax.grad` of the whole loss, and to finite differences.
+        `exact == "window"`: so where one window covers the sequence, and for stateless models
+        always; but *not* for a recurrent model cut into windows shorter than its dependencies, or
+        the check would have seen nothing. A learned initial state has a gradient in both.
+
+    Numbers are compared in float64.
+
+    **Arguments:**
+
+    - `rule`: the rule. One that cuts time should have a `window` of 2 to 4 steps, shorter than
+        the check's sequences of 7 steps.
+    - `models`: networks from 3 features to 2 to check it on; by default a stateless one,
+        Elman and NTM. One named `"stateless"` must carry nothing.
+
+    **Raises:** `AssertionError` that says what does not hold.
+    """
+    assert rule.window is None or rule.window < TIME, (
+        f"check_rule: give the rule a window below {TIME} steps, got {rule.window}"
+    )
+    for name, model in (small_models() if models is None else models).items():
+        check_types(rule, name, model)
+        with jax.enable_x64(True):
+            model = as_float64(model)
+            check_protocol(rule, name, model)
+            check_exactness(rule, name, model)
+    check_lanes(rule)
+    check_training_mode(rule)
+
+
+def check_types(rule: LearningRule, name: str, model: Cell) -> None:
+    """In float32, the gradient has the shapes and types of the trainable arrays."""
+    grads, _ = eqx.filter_eval_shape(
+        sequence_gradient, rule, model, batch_of(), squared_error, key=None
+    )
+    parameters = eqx.filter(model, eqx.is_inexact_array)
+    assert jax.tree.structure(grads) == jax.tree.structure(parameters), (
+        f"{name}: the gradient is not a tree like the trainable arrays"
+    )
+    for (path, grad), leaf in zip(
+        jax.tree_util.tree_leaves_with_path(grads), jax.tree.leaves(parameters), strict=True
+    ):
+        assert (grad.shape, grad.dtype) == (leaf.shape, leaf.dtype), (
+            f"{name}: the gradient of {jax.tree_util.keystr(path)} is {grad.dtype}{grad.shape}, "
+            f"expected {leaf.dtype}{leaf.shape}"
+        )
+
+
+def check_protocol(rule: LearningRule, name: str, model: Cell) -> None:
+    """Finiteness, metrics, repetition and padding."""
+    grads, metrics = by_rule(rule, model, batch_of(TIME - 2))
+    for path, grad in named(grads).items():
+        assert np.isfinite(grad).all(), f"{name}: the gradient of {path} is not finite"
+    _, loss, outputs = by_jax(model, batch_of(TIME - 2))
+    assert isinstance(metrics, Metrics), f"{name}: metrics are {type(metrics).__name__}"
+    np.testing.assert_allclose(metrics.loss, loss, rtol=1e-9, err_msg=f"{name}: loss")
+    np.testing.assert_allclose(metrics.outputs, outputs, atol=1e-9, err_msg=f"{name}: outputs")
+    again, _ = by_rule(rule, model, batch_of(TIME - 2))
+    assert_same(f"{name}: two calls", again, grads, 0)
+    others, _ = by_rule(rule, model, batch_of(TIME - 2, filler=100.0))
+    assert_same(f"{name}: what padding holds", others, grads, 0)
+
+
+def check_exactness(rule: LearningRule, name: str, model: Cell) -> None:
+    """The rule is as exact as it says, and no more."""
+    grads, _ = by_rule(rule, model, batch_of())
+    expected, _, _ = by_jax(model, batch_of())
+    if rule.exact == "sequence" or (rule.exact == "window" and name == "stateless"):
+        assert_same(f"{name}: whole sequence", grads, expected)
+        check_finite_differences(name, model, grads)
+    elif rule.exact == "window":
+        assert rule.window is not None, "check_rule: a rule exact for windows must have some"
+        covered, _ = by_rule(rule, model, batch_of(rule.window))
+        assert_same(f"{name}: one window", covered, by_jax(model, batch_of(rule.window))[0])
+        differs = any(
+            not np.allclose(grad, named(expected)[path], rtol=1e-3, atol=1e-6)
+            for path, grad in named(grads).items()
+        )
+        assert differs, f"{name}: cutting time changed nothing, so the check saw nothing"
+    if rule.exact != "nothing":
+        for path, grad in named(grads).items():
+            if "initial" in path:
+                assert np.abs(grad).max() > 0, f"{name}: {path} is not learned"
+
+
+def check_finite_differences(name: str, model: Cell, grads: Cell) -> None:
+    """The gradient along random directions is the slope of the loss."""
+    parameters, static = eqx.partition(model, eqx.is_inexact_array)
+    arrays = jax.tree.map(np.asarray, parameters)
+    random = np.random.default_rng(2)
+    step = 1e-6
+
+    def loss(direction: Any, distance: float) -> float:
+        moved = jax.tree.map(lambda x, d: jnp.asarray(x + distance * d), arrays, direction)
+        return float(by_jax(eqx.combine(moved, static), batch_of())[1])
+
+    for _ in range(3):
+        direction = jax.tree.map(lambda x: random.normal(size=x.shape), arrays)
+        slope = (loss(direction, step) - loss(direction, -step)) / (2 * step)
+        along = jax.tree.map(lambda g, d: np.sum(np.asarray(g) * d), grads, direction)
+        np.testing.assert_allclose(
+            sum(jax.tree.leaves(along)),
+            slope,
+            rtol=1e-6,
+            atol=1e-8,
+            err_msg=f"{name}: finite differences",
+        )
+
+
+def check_lanes(rule: LearningRule) -> None:
+    """A network among others under `vmap` has the gradient it has by itself."""
+    arrays, static = eqx.partition(small_models()["elman"], eqx.is_array)
+    stacked = jax.tree.map(lambda x: jnp.stack([x, 0.5 * x]), arrays)
+
+    def gradient(arrays: Any) -> Any:
+        return by_rule(rule, eqx.combine(arrays, static), batch_of())[0]
+
+    first = jax.tree.map(lambda x: x[0], jax.jit(jax.vmap(gradient))(stacked))
+    assert_same("under vmap", first, gradient(arrays), 1e-5)
+
+
+def check_training_mode(rule: LearningRule) -> None:
+    """With a key, dropout is drawn from it: other keys, other gradients; the same key, the same."""
+    keys = jax.random.split(jax.random.key(3), 4)
+    model = Chain(Elman(INPUTS, 4, key=keys[0]), Dropout(0.5), Linear(4, OUTPUTS, key=keys[1]))
+    one, _ = by_rule(rule, model, batch_of(), keys[2])
+    same, _ = by_rule(rule, model, batch_of(), keys[2])
+    other, _ = by_rule(rule, model, batch_of(), keys[3])
+    assert_same("training mode: the same key", same, one, 0)
+    differs = any(not np.array_equal(g, named(other)[path]) for path, g in named(one).items())
+    assert differs, "training mode: the key changes nothing"
