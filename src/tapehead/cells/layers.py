@@ -48,8 +48,8 @@ class Linear(Stateless):
 class Embedding(Stateless):
     """A vector for each of `symbols` integer tokens: y = E[x].
 
-    Inputs have no feature axis: `(time, *batch)` integers in [0, symbols). Tokens outside are
-    clamped to the nearest one, as JAX indexes.
+    Inputs have no feature axis: `(time, *batch)` integers in [0, symbols). Others are not refused
+    but read as JAX indexes: negative ones from the end, those too large as the last symbol.
 
     **Attributes:**
 
