@@ -229,7 +229,11 @@ class Chain(Cell):
         self, batch: tuple[int, ...] = (), *, key: PRNGKeyArray | None = None
     ) -> tuple[State, ...]:
         """A tuple of the members' initial states."""
-        keys = [None] * len(self.cells) if key is None else list(jax.random.split(key, len(self.cells)))
+        keys = (
+            [None] * len(self.cells)
+            if key is None
+            else list(jax.random.split(key, len(self.cells)))
+        )
         return tuple(
             cell.initial_state(batch, key=k) for cell, k in zip(self.cells, keys, strict=True)
         )
