@@ -110,6 +110,7 @@ class Lines:
         kept = content[: content.rfind(b"\n") + 1 if size is None else size]
         self._hash = hashlib.sha256(kept)
         if digest is not None and self.digest != digest:
+            self._file.close()
             raise UserError(
                 f"{path} is damaged: its first {size} bytes are not those that the checkpoint was "
                 f"written with; put the file back, or start a new run"
