@@ -2,6 +2,7 @@
 
 from tapehead.testing.cells import check_cell
 from tapehead.testing.memory import check_memory
+from tapehead.testing.rules import check_rule
 from tapehead.testing.tasks import check_task
 
-__all__ = ["check_cell", "check_memory", "check_task"]
+__all__ = ["check_cell", "check_memory", "check_rule", "check_task"]
