@@ -13,6 +13,7 @@ MODELS: Registry[type[Model]] = Registry(
         "gru": GRUModel,
         "ntm": NTMModel,
         "dnc": DNCModel,
+        "dnc": DNCModel,
     },
 )
 

@@ -1,14 +1,14 @@
 """Networks with an external memory."""
 
-import dataclasses
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Literal
 
 from jaxtyping import PRNGKeyArray
 
 from tapehead.cell import Cell
 from tapehead.errors import UserError, at_least
-from tapehead.memory import DNC, NTM
+from tapehead.memory.dnc import DNC, DNCMemory, Links
+from tapehead.memory.ntm import NTM
 from tapehead.models.model import Model
 
 Controller = Literal["lstm", "gru", "elman", "feedforward"]
@@ -17,7 +17,7 @@ Similarity = Literal["cosine", "dot", "negative-squared-distance"]
 
 @dataclass(frozen=True)
 class MemoryModel(Model):
-    """What the memory networks have in common; every setting is an argument of the constructor."""
+    """A controller joined to an external memory, with heads that read and write it."""
 
     slots: int = 32
     """Rows of the memory."""
@@ -40,17 +40,13 @@ class MemoryModel(Model):
 
     def __post_init__(self):
         super().__post_init__()
-        sizes = ("slots", "width", "read_heads", "write_heads")
         owner = type(self).__name__.removesuffix("Model")
-        at_least(owner, 1, **{name: getattr(self, name) for name in sizes})
+        at_least(owner, 1, slots=self.slots, width=self.width)
+        at_least(owner, 1, read_heads=self.read_heads, write_heads=self.write_heads)
         at_least(owner, 1, controller_size=self.controller_size)
         at_least(owner, 1, controller_layers=self.controller_layers)
         if self.clip is not None and not self.clip > 0:
             raise UserError(f"{owner}: clip must be above 0 or None, got {self.clip}")
-
-    def _arguments(self) -> dict[str, Any]:
-        """The settings as arguments of the constructor; the embedding is a cell of its own."""
-        return {k: v for k, v in dataclasses.asdict(self).items() if k != "embedding"}
 
 
 @dataclass(frozen=True)
@@ -66,7 +62,7 @@ class NTMModel(MemoryModel):
     learned_memory: bool = False
     """Learn the memory's contents before the first step; otherwise all are 1e-6."""
     learned_weights: bool = False
-    """Learn where the heads are before the first step; otherwise at the first slot."""
+    """Learn where the heads are before the first step; otherwise on the first slot."""
     learned_reads: bool = False
     """Learn the vectors taken as read before the first step; otherwise zero."""
 
@@ -76,27 +72,44 @@ class NTMModel(MemoryModel):
 
     def network(self, input_size: int, output_size: int, *, key: PRNGKeyArray) -> Cell:
         """An `NTM`."""
-        return NTM(input_size, output_size, **self._arguments(), key=key)
+        return NTM(
+            input_size,
+            output_size,
+            slots=self.slots,
+            width=self.width,
+            read_heads=self.read_heads,
+            write_heads=self.write_heads,
+            shift_range=self.shift_range,
+            controller=self.controller,
+            controller_size=self.controller_size,
+            controller_layers=self.controller_layers,
+            similarity=self.similarity,
+            learned_memory=self.learned_memory,
+            learned_weights=self.learned_weights,
+            learned_reads=self.learned_reads,
+            clip=self.clip,
+            key=key,
+        )
 
 
 @dataclass(frozen=True)
 class DNCModel(MemoryModel):
-    """Differentiable Neural Computer (Graves, Wayne et al. 2016)."""
+    """Differentiable Neural Computer (Graves et al. 2016), with its published variants."""
 
-    links: Literal["full", "sparse", "none"] = "full"
-    """How the order of writing is kept: in full, by its largest entries, or not at all."""
+    links: Links = "full"
+    """Temporal links: full, sparse (the largest entries alone) or none (look-up by content)."""
     link_entries: int = 8
-    """Entries of the write weighting that enter sparse links."""
+    """Entries of the write weights and of the precedence that enter sparse links."""
     key_masking: bool = False
-    """Let a learned mask say which part of a row a look-up heeds."""
+    """A learned mask says which part of a row a look-up heeds (Csordás and Schmidhuber 2019)."""
     erase_on_deallocation: bool = False
-    """Erase what is freed."""
+    """What is freed is also erased (Csordás and Schmidhuber 2019)."""
     sharpen_links: bool = False
-    """Sharpen where the links lead."""
+    """Reads along the links are sharpened as far as the controller asks (likewise)."""
     interface_norm: bool = False
-    """Normalise the interface vector."""
+    """Layer norm of the interface vector (Franke et al. 2018)."""
     bypass_dropout: float = 0.0
-    """Dropout of the controller's output on its way past the memory."""
+    """Dropout of the controller's output on its way to the readout (Franke et al. 2018)."""
 
     def __post_init__(self):
         super().__post_init__()
@@ -104,16 +117,34 @@ class DNCModel(MemoryModel):
             raise UserError(
                 f"DNC: bypass_dropout must be at least 0 and below 1, got {self.bypass_dropout}"
             )
-        if self.links == "sparse" and not 1 <= self.link_entries <= self.slots:
-            raise UserError(
-                f"DNC: link_entries must be between 1 and the {self.slots} slots, "
-                f"got {self.link_entries}"
-            )
-        if self.links == "none" and self.sharpen_links:
-            raise UserError(
-                "DNC: sharpen_links needs links, got links 'none'; leave one of them out"
-            )
+        # The memory itself knows which options contradict each other.
+        DNCMemory(
+            self.slots,
+            sharpen_links=self.sharpen_links,
+            links=self.links,
+            link_entries=self.link_entries,
+        )
 
     def network(self, input_size: int, output_size: int, *, key: PRNGKeyArray) -> Cell:
         """A `DNC`."""
-        return DNC(input_size, output_size, **self._arguments(), key=key)
+        return DNC(
+            input_size,
+            output_size,
+            slots=self.slots,
+            width=self.width,
+            read_heads=self.read_heads,
+            write_heads=self.write_heads,
+            controller=self.controller,
+            controller_size=self.controller_size,
+            controller_layers=self.controller_layers,
+            key_masking=self.key_masking,
+            erase_on_deallocation=self.erase_on_deallocation,
+            sharpen_links=self.sharpen_links,
+            interface_norm=self.interface_norm,
+            bypass_dropout=self.bypass_dropout,
+            links=self.links,
+            link_entries=self.link_entries,
+            similarity=self.similarity,
+            clip=self.clip,
+            key=key,
+        )

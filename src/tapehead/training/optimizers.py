@@ -14,6 +14,16 @@ from tapehead.registry import Registry
 Schedule = Literal["constant", "cosine", "linear"]
 
 
+def check(owner: str, *, shares: dict[str, float], above_zero: dict[str, float]) -> None:
+    """Refuse shares outside [0, 1) and numbers that are not above 0."""
+    for name, value in shares.items():
+        if not 0 <= value < 1:
+            raise UserError(f"{owner}: {name} must be at least 0 and below 1, got {value}")
+    for name, value in above_zero.items():
+        if not value > 0:
+            raise UserError(f"{owner}: {name} must be above 0, got {value}")
+
+
 @dataclass(frozen=True)
 class Optimizer(abc.ABC):
     """How a gradient becomes an update of the parameters, with its learning rate over time."""
@@ -27,8 +37,7 @@ class Optimizer(abc.ABC):
 
     def __post_init__(self):
         owner = type(self).__name__
-        if not self.learning_rate > 0:
-            raise UserError(f"{owner}: learning_rate must be above 0, got {self.learning_rate}")
+        check(owner, shares={}, above_zero={"learning_rate": self.learning_rate})
         at_least(owner, 0, warmup=self.warmup)
         if self.schedule not in ("constant", "cosine", "linear"):
             raise UserError(
@@ -71,6 +80,11 @@ class Adam(Optimizer):
     epsilon: float = 1e-8
     """Added to the root of the mean square."""
 
+    def __post_init__(self):
+        super().__post_init__()
+        shares = {"beta1": self.beta1, "beta2": self.beta2}
+        check("Adam", shares=shares, above_zero={"epsilon": self.epsilon})
+
     def build(self, total_updates: int) -> optax.GradientTransformation:
         """`optax.adam`."""
         return optax.adam(self.rates(total_updates), self.beta1, self.beta2, self.epsilon)
@@ -86,6 +100,12 @@ class SGD(Optimizer):
     """Decay of the running sum of gradients that is followed; 0: the gradient itself."""
     nesterov: bool = False
     """Look one step ahead along the momentum (Nesterov 1983)."""
+
+    def __post_init__(self):
+        super().__post_init__()
+        check("SGD", shares={"momentum": self.momentum}, above_zero={})
+        if self.nesterov and not self.momentum:
+            raise UserError("SGD: nesterov needs momentum above 0, such as 0.9")
 
     def build(self, total_updates: int) -> optax.GradientTransformation:
         """`optax.sgd`."""
@@ -164,6 +184,11 @@ class RMSPropGraves(Optimizer):
     """Share of the last update that is added to the next."""
     epsilon: float = 1e-4
     """Added to the variance under the root."""
+
+    def __post_init__(self):
+        super().__post_init__()
+        shares = {"decay": self.decay, "momentum": self.momentum}
+        check("RMSPropGraves", shares=shares, above_zero={"epsilon": self.epsilon})
 
     def build(self, total_updates: int) -> optax.GradientTransformation:
         """`rmsprop_graves`."""
