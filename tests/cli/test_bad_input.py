@@ -231,7 +231,7 @@ RUNS = [
     ("evaluate run --items 3", None, ["unknown option '--items'"]),
     ("evaluate run --size 0", None, ["size", "got 0"]),
     ("evaluate run --seed -1", None, ["seed", "got -1"]),
-    ("evaluate --length 3 run", None, ["RUN comes first"]),
+    ("evaluate --seed 3 run", None, ["RUN comes first"]),
     ("evaluate run", without("model"), ["run", "tapehead resume"]),
     ("evaluate run", without("model/weights.safetensors"), ["weights.safetensors"]),
     ("evaluate run", cut("model/weights.safetensors"), ["weights.safetensors", "damaged"]),

@@ -51,35 +51,34 @@ def branches(choices: dict[str, list[str]]) -> list[str]:
 def bash(known: Words) -> str:
     """The script for bash."""
     names = {part: " ".join(choices) for part, choices in known.parts.items()}
+    trains = ("train", "compare")
     return "\n".join(
         [
             "_tapehead() {",
-            'local current="${COMP_WORDS[COMP_CWORD]}" command="${COMP_WORDS[1]}" words=""',
-            'case "$command,$COMP_CWORD,${COMP_WORDS[COMP_CWORD-1]},$current" in',
-            f'*,1,*) words="{" ".join(COMMANDS)} --help --version" ;;',
-            f'*,--rule,*) words="{names["rule"]}" ;;',
-            f'*,--optimizer,*) words="{names["optimizer"]}" ;;',
-            *(f'{command},*,-*) words="--help" ;;' for command in ("list", "completion")),
-            f'list,2,*) words="{" ".join(LISTS)}" ;;',
-            f'completion,2,*) words="{" ".join(SHELLS)}" ;;',
-            *(f'{c},2,*) words="{names["task"]} --help" ;;' for c in ("train", "compare")),
-            f'train,3,*|compare,*,[!-]*|compare,*,) words="{names["model"]}" ;;',
-            "*,-*)",
+            'local current="${COMP_WORDS[COMP_CWORD]}" previous="${COMP_WORDS[COMP_CWORD-1]}"',
+            'local command="${COMP_WORDS[1]-}" task="${COMP_WORDS[2]-}" model="${COMP_WORDS[3]-}"',
+            'local words="" kind=argument',
+            '[[ "$current" == -* ]] && kind=option',
+            'case "$previous" in --rule|--optimizer) kind="$previous" ;; esac',
+            'case "$kind,$command,$COMP_CWORD" in',
+            f'--rule,*) words="{names["rule"]}" ;;',
+            f'--optimizer,*) words="{names["optimizer"]}" ;;',
+            f'*,*,1) words="{" ".join(COMMANDS)} --help --version" ;;',
+            *(f'argument,{c},2) words="{names["task"]}" ;;' for c in trains),
+            f'argument,train,3|argument,compare,*) words="{names["model"]}" ;;',
+            f'argument,list,2) words="{" ".join(LISTS)}" ;;',
+            f'argument,completion,2) words="{" ".join(SHELLS)}" ;;',
+            "option,*)",
             'case "$command" in',
             *branches(known.options),
             "esac",
-            'case "$command,${COMP_WORDS[2]}" in',
-            *(
-                f'{command},{name}) words="$words {" ".join(more)}" ;;'
-                for command in ("train", "compare")
-                for name, more in known.parts["task"].items()
+            'case "$command,$task" in',
+            *branches(
+                {f"{c},{n}": more for c in trains for n, more in known.parts["task"].items()}
             ),
             "esac",
-            'case "$command,${COMP_WORDS[3]}" in',
-            *(
-                f'train,{name}) words="$words {" ".join(more)}" ;;'
-                for name, more in known.parts["model"].items()
-            ),
+            'case "$command,$model" in',
+            *branches({f"train,{name}": more for name, more in known.parts["model"].items()}),
             "esac ;;",
             "esac",
             'COMPREPLY=($(compgen -W "$words" -- "$current"))',

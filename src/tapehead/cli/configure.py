@@ -159,10 +159,15 @@ def check(config: AnyConfig) -> None:
     )
 
 
+def names_of(config: AnyConfig) -> tuple[str, str]:
+    """The names of the task and the model."""
+    return PARTS["task"].name_of(config.task), PARTS["model"].name_of(config.model)
+
+
 def command_of(config: AnyConfig) -> str:
     """The shortest `tapehead train` command that gives this config."""
     data = to_json(config)
-    task, model = data["task"]["name"], data["model"]["name"]
+    task, model = names_of(config)
     words = ["tapehead", "train", task, model]
     usual = to_json(suggest(task, model))
     chosen: dict[str, str | None] = {}

@@ -1,5 +1,6 @@
 """`tapehead train TASK MODEL`: from a command to a trained network and its report."""
 
+import argparse
 import json
 from collections.abc import Sequence
 from pathlib import Path
@@ -10,6 +11,7 @@ from tapehead.cli.configure import (
     asks_for_help,
     check,
     command_of,
+    names_of,
     overridden,
     read_config,
     split,
@@ -91,12 +93,12 @@ def save_config(path: Path, config: AnyConfig) -> None:
         raise UserError(f"--save-config: cannot write '{path}': {error.strerror}") from None
 
 
-def run(args: Sequence[str]) -> int:
-    """The command; returns the exit status."""
+def configured(args: Sequence[str]) -> tuple[AnyConfig, argparse.Namespace]:
+    """The config that the words ask for, and everything else that they say.
+
+    **Raises:** `UserError` if they contradict each other, or name or hold what cannot be.
+    """
     words, rest = split(args)
-    if asks_for_help(rest) and len(words) < 2 and not any(w.startswith("--config") for w in rest):
-        parser().print_help()
-        return 0
     early, _ = base_parser(add_help=False).parse_known_args(rest)
     settings = read_config(early.config) if early.config else {}
     names = {
@@ -106,23 +108,30 @@ def run(args: Sequence[str]) -> int:
         "optimizer": early.optimizer,
     }
     start = starting_point(names, early.config, settings=settings)
-    data = to_json(start)
-    full = base_parser(f"{data['task']['name']} {data['model']['name']}")
-    add_settings(full, start)
-    given = full.read([*words[2:], *rest])
-    config = overridden(start, given)
+    parser = base_parser(" ".join(names_of(start)))
+    add_settings(parser, start)
+    given = parser.read([*words[2:], *rest])
     if given.out and given.runs_dir:
         raise UserError("train: --out and --runs-dir exclude each other; leave one of them out")
+    config = overridden(start, given)
     check(config)
+    return config, given
+
+
+def run(args: Sequence[str]) -> int:
+    """The command; returns the exit status."""
+    words, rest = split(args)
+    if asks_for_help(rest) and len(words) < 2 and not any(w.startswith("--config") for w in rest):
+        parser().print_help()
+        return 0
+    config, given = configured(args)
     if given.save_config:
         save_config(given.save_config, config)
         print(f"wrote {given.save_config}")
         return 0
 
     from tapehead.cli.session import carry_out
-    from tapehead.training.run import Run, next_folder
+    from tapehead.training import Run, next_folder
 
-    folder = given.out or next_folder(
-        given.runs_dir or Path("runs"), data["task"]["name"], data["model"]["name"]
-    )
+    folder = given.out or next_folder(given.runs_dir or Path("runs"), *names_of(config))
     return carry_out(Run.create(folder, config, command_of(config)), quiet=given.quiet)

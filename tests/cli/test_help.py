@@ -1,0 +1,145 @@
+"""Help pages, lists, completion and the version."""
+
+import dataclasses
+import os
+import shutil
+import subprocess
+import sys
+
+import pytest
+
+from tapehead.cli import COMMANDS
+from tapehead.cli.options import meanings
+from tapehead.training.config import PARTS, RunConfig
+
+
+def test_the_first_page_names_every_command(tapehead):
+    shown = tapehead("--help")
+    assert shown.status == 0
+    assert shown.err == ""
+    for name, text in COMMANDS.items():
+        assert name in shown.out
+        assert text in shown.out
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_command_has_a_page(tapehead, command):
+    shown = tapehead(command, "--help")
+    assert shown.status == 0
+    assert shown.err == ""
+    assert shown.out.startswith(f"usage: tapehead {command}")
+
+
+def test_the_page_of_train_names_what_there_is(tapehead):
+    page = tapehead("train", "--help").out
+    for part in ("task", "model"):
+        for name in PARTS[part]:
+            assert f"\n  {name} " in page
+
+
+@pytest.mark.parametrize(("task", "model"), [("copy", "dnc"), ("repeat-copy", "lstm")])
+def test_the_page_of_a_task_and_a_model_has_every_setting(tapehead, task, model):
+    shown = tapehead("train", task, model, "--help")
+    assert shown.status == 0
+    page = "".join(shown.out.split())  # lines may be broken anywhere, at hyphens too
+    for part, name in {"task": task, "model": model, "optimizer": "adam"}.items():
+        cls = PARTS[part][name]
+        for field in dataclasses.fields(cls):
+            assert f"--{part}.{field.name}".replace("_", "-") in page
+            assert "".join(meanings(cls)[field.name].split()) in page
+    assert "--task.max-lengthN" in page
+    assert "(default:8)" in page
+
+
+def test_defaults_on_the_page_are_the_presets(tapehead):
+    page = " ".join(tapehead("train", "copy", "dnc", "--help").out.split())
+    assert "Learning rate, at its highest. (default: 0.003)" in page
+
+
+@pytest.mark.parametrize(
+    "cls",
+    [RunConfig, *(cls for registry in PARTS.values() for cls in registry.values())],
+    ids=lambda cls: cls.__name__,
+)
+def test_every_setting_has_a_meaning(cls):
+    texts = meanings(cls)
+    silent = [f.name for f in dataclasses.fields(cls) if f.init and not texts.get(f.name)]
+    assert set(silent) <= set(PARTS)
+
+
+@pytest.mark.parametrize("kind", ["tasks", "models", "rules", "optimizers"])
+def test_lists_have_every_part_with_a_line(tapehead, kind):
+    lines = tapehead("list", kind).out.splitlines()
+    assert [line.split()[0] for line in lines] == list(PARTS[kind[:-1]])
+    assert all(len(line.split()) > 3 for line in lines)
+
+
+def test_data_sets_are_listed_with_size_and_licence(tapehead):
+    assert "mnist" in tapehead("list", "datasets").out
+    assert "MB" in tapehead("list", "datasets").out
+
+
+def test_version(tapehead):
+    name, number = tapehead("--version").out.split()
+    assert name == "tapehead"
+    assert number[0].isdigit()
+
+
+def cpu_seconds(*words):
+    """Processor time of a command in a process of its own."""
+    done = subprocess.Popen([sys.executable, "-m", "tapehead", *words], stdout=subprocess.DEVNULL)
+    _, status, used = os.wait4(done.pid, 0)
+    done.returncode = os.waitstatus_to_exitcode(status)
+    assert done.returncode == 0
+    return used.ru_utime + used.ru_stime
+
+
+def test_help_is_quick():
+    # Processor time, so that other work on the machine does not count.
+    assert cpu_seconds("--help") < 0.5
+    assert min(cpu_seconds("train", "copy", "dnc", "--help") for _ in range(2)) < 2
+
+
+COMPLETIONS = [
+    (["tr"], ["train"]),
+    (["train", "re"], ["repeat-copy", "reverse"]),
+    (["train", "copy", "lst"], ["lstm"]),
+    (["train", "copy", "lstm", "--task.m"], ["--task.min-length", "--task.max-length"]),
+    (["train", "copy", "lstm", "--model.hid"], ["--model.hidden"]),
+    (["train", "copy", "lstm", "--optimizer.learn"], ["--optimizer.learning-rate"]),
+    (["train", "copy", "lstm", "--rule", "tr"], ["truncated-bptt"]),
+    (["compare", "copy", "lstm", "gr"], ["gru"]),
+    (["compare", "copy", "lstm", "gru", "--task.b"], ["--task.bits"]),
+    (["resume", "--q"], ["--quiet"]),
+    (["list", "mo"], ["models"]),
+    (["completion", "b"], ["bash"]),
+]
+
+
+@pytest.mark.skipif(shutil.which("bash") is None, reason="needs bash")
+def test_bash_completes(tapehead, tmp_path):
+    script = tmp_path / "completion.bash"
+    script.write_text(tapehead("completion", "bash").out)
+    tries = "\n".join(
+        f"COMP_WORDS=(tapehead {' '.join(words)}); COMP_CWORD={len(words)}; _tapehead; "
+        'echo "${COMPREPLY[*]}"'
+        for words, _ in COMPLETIONS
+    )
+    done = subprocess.run(
+        ["bash", "-uc", f"source {script}\n{tries}"], capture_output=True, text=True
+    )
+    assert done.stderr == ""
+    assert [line.split() for line in done.stdout.splitlines()] == [
+        expected for _, expected in COMPLETIONS
+    ]
+
+
+@pytest.mark.parametrize("shell", ["zsh", "fish"])
+def test_other_shells_accept_the_script(tapehead, tmp_path, shell):
+    script = tmp_path / "completion"
+    script.write_text(tapehead("completion", shell).out)
+    assert "--optimizer.learning-rate" in script.read_text() or "-l optimizer.learning-rate" in (
+        script.read_text()
+    )
+    if shutil.which(shell):
+        subprocess.run([shell, "-n", script], check=True)
