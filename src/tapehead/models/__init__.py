@@ -13,7 +13,6 @@ MODELS: Registry[type[Model]] = Registry(
         "gru": GRUModel,
         "ntm": NTMModel,
         "dnc": DNCModel,
-        "dnc": DNCModel,
     },
 )
 

@@ -1,7 +1,8 @@
 """Networks with an external memory."""
 
+import dataclasses
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 from jaxtyping import PRNGKeyArray
 
@@ -48,6 +49,11 @@ class MemoryModel(Model):
         if self.clip is not None and not self.clip > 0:
             raise UserError(f"{owner}: clip must be above 0 or None, got {self.clip}")
 
+    def settings(self) -> dict[str, Any]:
+        """The arguments of the network's constructor: all fields but the base class's."""
+        own = {f.name: getattr(self, f.name) for f in dataclasses.fields(self)}
+        return {name: value for name, value in own.items() if name != "embedding"}
+
 
 @dataclass(frozen=True)
 class NTMModel(MemoryModel):
@@ -72,24 +78,7 @@ class NTMModel(MemoryModel):
 
     def network(self, input_size: int, output_size: int, *, key: PRNGKeyArray) -> Cell:
         """An `NTM`."""
-        return NTM(
-            input_size,
-            output_size,
-            slots=self.slots,
-            width=self.width,
-            read_heads=self.read_heads,
-            write_heads=self.write_heads,
-            shift_range=self.shift_range,
-            controller=self.controller,
-            controller_size=self.controller_size,
-            controller_layers=self.controller_layers,
-            similarity=self.similarity,
-            learned_memory=self.learned_memory,
-            learned_weights=self.learned_weights,
-            learned_reads=self.learned_reads,
-            clip=self.clip,
-            key=key,
-        )
+        return NTM(input_size, output_size, **self.settings(), key=key)
 
 
 @dataclass(frozen=True)
@@ -127,24 +116,4 @@ class DNCModel(MemoryModel):
 
     def network(self, input_size: int, output_size: int, *, key: PRNGKeyArray) -> Cell:
         """A `DNC`."""
-        return DNC(
-            input_size,
-            output_size,
-            slots=self.slots,
-            width=self.width,
-            read_heads=self.read_heads,
-            write_heads=self.write_heads,
-            controller=self.controller,
-            controller_size=self.controller_size,
-            controller_layers=self.controller_layers,
-            key_masking=self.key_masking,
-            erase_on_deallocation=self.erase_on_deallocation,
-            sharpen_links=self.sharpen_links,
-            interface_norm=self.interface_norm,
-            bypass_dropout=self.bypass_dropout,
-            links=self.links,
-            link_entries=self.link_entries,
-            similarity=self.similarity,
-            clip=self.clip,
-            key=key,
-        )
+        return DNC(input_size, output_size, **self.settings(), key=key)

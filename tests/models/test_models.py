@@ -1,0 +1,122 @@
+import dataclasses
+
+import jax
+import jax.numpy as jnp
+import pytest
+
+from tapehead.cell import run
+from tapehead.errors import UserError
+from tapehead.models import MODELS
+
+SMALL = {
+    "elman": {"hidden": 4},
+    "lstm": {"hidden": 4},
+    "gru": {"hidden": 4},
+    "ntm": {"slots": 4, "width": 3, "controller_size": 5},
+    "dnc": {"slots": 4, "width": 3, "controller_size": 5, "link_entries": 2},
+}
+
+
+def shape_of(model, *, tokens=False, input_size=3):
+    """The shape of the outputs, without running anything."""
+
+    def outputs(key):
+        network = model.build(input_size, 2, tokens=tokens, key=key)
+        xs = jnp.zeros((5, 6), jnp.int32) if tokens else jnp.zeros((5, 6, input_size))
+        return run(network, xs, key=key, feature_axes=0 if tokens else 1)
+
+    return jax.eval_shape(outputs, jax.random.key(0)).shape
+
+
+def test_every_model_is_tested():
+    assert SMALL.keys() == MODELS.keys()
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_features_in_outputs_out(name):
+    assert shape_of(MODELS[name](**SMALL[name])) == (5, 6, 2)
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_symbols_in_outputs_out(name):
+    assert shape_of(MODELS[name](**SMALL[name], embedding=7), tokens=True) == (5, 6, 2)
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_every_setting_reaches_the_network(name):
+    """Each changes what is computed."""
+    model = MODELS[name](**SMALL[name])
+    key, xs = jax.random.key(0), jnp.ones((3, 2, 3))
+
+    def jaxpr(model):
+        def outputs(key):
+            return run(model.build(3, 2, key=key), xs, key=key)
+
+        return str(jax.make_jaxpr(outputs)(key))
+
+    changed = {
+        "hidden": 5,
+        "layers": 2,
+        "dropout": 0.5,
+        "learned_initial_state": True,
+        "activation": "relu",
+        "forget_bias": 0.0,
+        "reset_after": False,
+        "slots": 5,
+        "width": 4,
+        "read_heads": 2,
+        "write_heads": 2,
+        "shift_range": 0,
+        "controller": "gru",
+        "controller_size": 6,
+        "controller_layers": 2,
+        "similarity": "dot",
+        "learned_memory": True,
+        "learned_weights": True,
+        "learned_reads": True,
+        "clip": None,
+        "links": "sparse",
+        "key_masking": True,
+        "erase_on_deallocation": True,
+        "sharpen_links": True,
+        "interface_norm": True,
+        "bypass_dropout": 0.5,
+    }
+    before = jaxpr(model)
+    for field in dataclasses.fields(model):
+        if field.name in ("embedding", "link_entries"):  # only for symbols and for sparse links
+            continue
+        other = dataclasses.replace(model, **{field.name: changed[field.name]})
+        assert jaxpr(other) != before, f"{field.name} changes nothing"
+    if name == "dnc":
+        sparse = dataclasses.replace(model, links="sparse")
+        assert jaxpr(sparse) != jaxpr(dataclasses.replace(sparse, link_entries=3))
+
+
+def test_layers_and_dropout():
+    model = MODELS["lstm"](hidden=4, layers=3, dropout=0.5)
+    network = model.build(3, 2, key=jax.random.key(0))
+    names = [type(cell).__name__ for cell in network.cells]
+    assert names == ["LSTM", "Dropout"] * 3 + ["Linear"]
+
+
+@pytest.mark.parametrize(
+    ("name", "settings", "message"),
+    [
+        ("elman", {"hidden": 0}, "ElmanModel: hidden must be at least 1, got 0"),
+        ("lstm", {"layers": 0}, "LSTMModel: layers must be at least 1, got 0"),
+        ("gru", {"dropout": 1.0}, "dropout must be at least 0 and below 1, got 1.0"),
+        ("lstm", {"embedding": 0}, "embedding must be at least 1, got 0"),
+        ("ntm", {"slots": 0}, "NTM: slots must be at least 1, got 0"),
+        ("ntm", {"shift_range": -1}, "NTM: shift_range must be at least 0, got -1"),
+        ("ntm", {"controller_layers": 0}, "controller_layers must be at least 1, got 0"),
+        ("dnc", {"read_heads": 0}, "DNC: read_heads must be at least 1, got 0"),
+        ("dnc", {"clip": 0.0}, "DNC: clip must be above 0 or None, got 0.0"),
+        ("dnc", {"links": "none", "sharpen_links": True}, "sharpen_links needs links"),
+        ("dnc", {"links": "sparse", "link_entries": 99}, "link_entries must be between 1 and"),
+        ("dnc", {"bypass_dropout": -0.1}, "bypass_dropout must be at least 0 and below 1"),
+    ],
+)
+def test_refuses(name, settings, message):
+    with pytest.raises(UserError, match=message):
+        MODELS[name](**settings)
