@@ -31,13 +31,17 @@ def next_precedence(
 def keep_largest(
     weights: Float[Array, "*batch slots"], entries: int
 ) -> Float[Array, "*batch slots"]:
-    """The `entries` largest of the weights, scaled to the sum they had before; the rest 0.
+    """The `entries` largest of the weights, scaled to the sum that all had; the rest 0.
 
-    The paper renormalises to 1, which would make a full write of a weighting whose write gate is
-    closed; scaling to the former sum is the same for a full one.
+    Of weights that are alike those of smaller number stay. The paper renormalises to 1, which
+    would make a full write of a weighting whose write gate is closed; scaling to the former sum
+    is the same for a full one.
     """
-    least = jax.lax.top_k(weights, entries)[0][..., -1:]
-    kept = jnp.where(weights >= least, weights, jnp.zeros((), weights.dtype))
+    # By number, not by value: of weights that are alike, as at the first write, all would stay.
+    largest = jax.lax.top_k(weights, entries)[1]
+    slots = jnp.arange(weights.shape[-1], dtype=largest.dtype)
+    chosen = jnp.any(largest[..., None] == slots, axis=-2)
+    kept = jnp.where(chosen, weights, jnp.zeros((), weights.dtype))
     total = jnp.sum(kept, axis=-1, keepdims=True)
     safe = jnp.where(total > 0, total, jnp.ones((), weights.dtype))
     return kept * (jnp.sum(weights, axis=-1, keepdims=True) / safe)
