@@ -82,6 +82,9 @@ class RunConfig(Generic[TaskT, ModelT, RuleT, OptimizerT]):
             limit = getattr(self, name)
             if limit is not None and not limit > 0:
                 raise UserError(f"training: {name} must be above 0 or None, got {limit}")
+        if self.curriculum and len(self.task.lessons()) < 2:
+            raise UserError("curriculum: this task has no easier lessons; leave curriculum out")
+        self.optimizer.rates(self.updates)
 
 
 AnyConfig = RunConfig[Any, Any, Any, Any]

@@ -175,7 +175,7 @@ def named_leaves(tree: Any) -> dict[str, Any]:
 def tensor_bytes(tree: Any) -> bytes:
     """A tree of arrays as a safetensors file, keyed by the leaves' paths."""
     return safetensors.numpy.save(
-        {name: np.ascontiguousarray(leaf) for name, leaf in named_leaves(tree).items()}
+        {name: np.asarray(leaf, order="C") for name, leaf in named_leaves(tree).items()}
     )
 
 
