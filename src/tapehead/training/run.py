@@ -61,6 +61,17 @@ METRICS = "metrics.jsonl"
 TIMING = "timing.jsonl"
 WEIGHTS = "weights.safetensors"
 
+MODEL_FIELDS = {
+    "model": dict,
+    "task": dict,
+    "input_size": int,
+    "output_size": int,
+    "tokens": bool,
+    "seeds": int,
+    "sha256": str,
+}
+"""What the `config.json` of a model holds besides its schema."""
+
 
 def versions() -> dict[str, str]:
     """The versions of everything a run's numbers depend on."""
@@ -249,19 +260,20 @@ def load_model(folder: Path | str, seed: int = 0) -> Cell:
         content = weights.read_bytes()
     except OSError as error:
         raise UserError(f"cannot read {weights}: {error.strerror}") from None
-    try:
-        expected, seeds = data["sha256"], data["seeds"]
-        sizes = data["input_size"], data["output_size"]
-        tokens, recipe = data["tokens"], data["model"]
-    except KeyError as error:
-        raise UserError(f"{folder / CONFIG} is damaged: {error} is missing") from None
-    if sha256(content) != expected:
+    for name, kind in MODEL_FIELDS.items():
+        if not isinstance(data.get(name), kind):
+            raise UserError(
+                f"{folder / CONFIG} is damaged: expected '{name}' to be {kind.__name__}, "
+                f"got {data.get(name)!r}"
+            )
+    sizes, seeds = (data["input_size"], data["output_size"]), data["seeds"]
+    if sha256(content) != data["sha256"]:
         raise UserError(f"{weights} is damaged: its checksum differs from the one in {CONFIG}")
     if not 0 <= seed < seeds:
         raise UserError(f"{folder} holds networks 0 to {seeds - 1}, got seed {seed}")
-    model = part_from_json("model", recipe)
+    model = part_from_json("model", data["model"])
     built = eqx.filter_eval_shape(
-        lambda key: model.build(*sizes, tokens=tokens, key=key), jax.random.key(0)
+        lambda key: model.build(*sizes, tokens=data["tokens"], key=key), jax.random.key(0)
     )
     shapes, static = eqx.partition(built, lambda x: isinstance(x, jax.ShapeDtypeStruct))
     arrays = {name: x[seed] for name, x in parse_tensors(str(weights), content).items()}
