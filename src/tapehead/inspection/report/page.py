@@ -194,7 +194,8 @@ def _reproduce(content: Content) -> str:
             f'<tr><th scope="row">{escape(k)}</th><td>{escape(v)}</td></tr>'
             for k, v in entries.items()
         )
-        tables.append(f'<div><h3>{escape(title)}</h3><table class="settings">{rows}</table></div>')
+        table = f'<table class="settings">{rows}</table>' if rows else ""
+        tables.append(f"<div><h3>{escape(title)}</h3>{table}</div>")
     versions = ", ".join(f"{name} {version}" for name, version in content.versions.items())
     return _section(
         "reproduce",

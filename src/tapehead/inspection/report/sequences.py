@@ -145,13 +145,13 @@ def inside(drawn: Drawn) -> dict[str, Any]:
     """The same with all that the network carried from step to step."""
     if not has_memory(drawn):
         return _told(drawn, drawn.title, "In and out", hidden_groups(drawn.trace))
-    scored = np.flatnonzero(drawn.sequence.weights > 0)
+    silent = int((np.cumsum(drawn.sequence.weights) == 0).sum())
     return _told(drawn, drawn.title, "In and out", memory_groups(drawn.trace)) | {
         "frames": [contents_frame(drawn.trace), *link_frames(drawn.trace)],
         "heads": head_weights(drawn.trace),
         "slotOrder": slot_order(drawn.trace),
-        # Begin where the memory is fullest: at the last step before an answer is asked for.
-        "start": max(int(scored[0]) - 1, 0) if scored.size else 0,
+        # Begin at the last step before an answer is asked for, or at the end if all steps are.
+        "start": (silent or len(drawn.sequence.weights)) - 1,
     }
 
 
