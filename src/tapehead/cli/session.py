@@ -108,8 +108,7 @@ def carry_out_comparison(comparison: Comparison, *, quiet: bool) -> int:
             command = shlex.join(["tapehead", "resume", str(comparison.folder)])
             return stopped(command, number)
         write_report(run)
-    columns, rows = table(comparison)
-    show(plain_table(columns, rows))
+    show(plain_table(*table(comparison)))
     written = [write_table(comparison), *write_figures(comparison)]
     print("\n".join(f"{path.stem}: {path}" for path in written))
     return 0

@@ -1,9 +1,13 @@
 """What came of a comparison, as curves."""
 
+import math
+from collections.abc import Sequence
 from html import escape
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
+
+import numpy as np
 
 from tapehead.comparison.comparison import Comparison
 from tapehead.comparison.table import table
@@ -19,6 +23,7 @@ from tapehead.inspection.measures import (
 )
 from tapehead.inspection.report.charts import chart
 from tapehead.inspection.report.page import document
+from tapehead.tasks import TASKS
 
 COLOURS = """
 .s3 { color: light-dark(#7a4fb5, #b99aec); } .s4 { color: light-dark(#8a6d00, #d9b93b); }
@@ -71,8 +76,8 @@ def charts(comparison: Comparison) -> dict[str, list[dict[str, Any]]]:
 
 def page(comparison: Comparison) -> str:
     """The page: the table and the curves in one file that loads nothing."""
-    columns, rows = table(comparison)
-    names = "".join(f'<th scope="col">{escape(column)}</th>' for column in columns)
+    heading, rows = table(comparison)
+    names = "".join(f'<th class="number" scope="col">{escape(column)}</th>' for column in heading)
     body = "".join(
         f'<tr><th scope="row">{escape(name)}</th>'
         + "".join(f'<td class="number">{escape(cell)}</td>' for cell in cells)
@@ -94,7 +99,7 @@ def page(comparison: Comparison) -> str:
         )
         for name in drawn
     }
-    title = f"{', '.join(comparison.runs)} on {type(comparison.task).__name__}"
+    title = f"{', '.join(comparison.runs)} on {TASKS.name_of(comparison.task)}"
     head = (
         f'<header class="title"><p class="kicker">Comparison</p><h1>{escape(title)}</h1></header>'
     )
@@ -113,6 +118,12 @@ def page(comparison: Comparison) -> str:
     return document(title, head, parts, drawn, style=COLOURS)
 
 
+def carried(values: Sequence[float | None]) -> list[float]:
+    """The values, the last one known in place of each that is missing; NaN before the first."""
+    last = math.nan
+    return [last := last if value is None else value for value in values]
+
+
 def picture(comparison: Comparison, path: Path) -> None:
     """Draw the score by update and by size with matplotlib: medians, and the range of the seeds."""
     from matplotlib.figure import Figure
@@ -129,13 +140,14 @@ def picture(comparison: Comparison, path: Path) -> None:
     axes = drawing.subplots(1, len(panels), squeeze=False)[0]
     for place, (found, label) in zip(axes, panels, strict=True):
         for name, curve in found.items():
-            columns = list(zip(*curve.seeds, strict=True))
-            known = [[v for v in column if v is not None] for column in columns]
-            low, high = ([end(v, default=None) for v in known] for end in (min, max))
+            seeds = np.array([carried(values) for values in curve.seeds])
+            low, high = np.nanmin(seeds, axis=0), np.nanmax(seeds, axis=0)
             (line,) = place.plot(curve.x, curve.middle, label=name)
             place.fill_between(curve.x, low, high, color=line.get_color(), alpha=0.15, linewidth=0)
         place.set(xlabel=label, ylabel=measure(score).label)
         place.grid(alpha=0.25)
+        if measure(score).unit == "share":
+            place.set_ylim(-0.02, 1.02)
     axes[0].legend(frameon=False)
     drawing.savefig(path, dpi=150)
 

@@ -2,22 +2,21 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import equinox as eqx
 import jax
 
 from tapehead.comparison.comparison import Comparison
 from tapehead.errors import UserError
-from tapehead.inspection.measures import Lines, measure
+from tapehead.inspection.measures import measure
 from tapehead.inspection.report.story import (
     duration,
-    final_line,
     middle,
     number,
     training_seconds,
 )
 from tapehead.training import Run
+from tapehead.training.config import PARTS
 
 
 def spread(values: Sequence[float | None], unit: str = "") -> str:
@@ -43,72 +42,63 @@ def parameters(run: Run) -> int:
     return sum(
         leaf.size
         for leaf in jax.tree.leaves(network)
-        if isinstance(leaf, jax.ShapeDtypeStruct) and jax.numpy.issubdtype(leaf.dtype, jax.numpy.inexact)
+        if isinstance(leaf, jax.ShapeDtypeStruct)
+        and jax.numpy.issubdtype(leaf.dtype, jax.numpy.inexact)
     )
 
 
-def row(name: str, run: Run, metric: str) -> dict[str, str]:
-    """One model's cells by column: medians over its seeds with the lowest and highest."""
-    lines = run.metrics()
+def quantities(run: Run) -> dict[str, str]:
+    """What is worth knowing of one model's run, medians over its seeds; nothing if it has no end.
+
+    Bits per sequence where the task counts bits, its own score elsewhere, on the training
+    distribution and on the task's own tests of generalisation.
+    """
+    config, lines = run.config, run.metrics()
     end = next((line for line in lines if line["kind"] == "end"), None)
-    if end is None:
-        return {"model": name, "solved": "not finished"}
-    solved = [update for update in end["solved_at"] if update is not None]
-    cells = {
-        "model": name,
+    shown = {
         "parameters": f"{parameters(run):,}",
-        "learning rate": f"{run.config.optimizer.learning_rate:g}",
-        "solved": f"{len(solved)} of {run.config.seeds}",
-        "updates to solve": spread(solved),
+        "optimizer": f"{PARTS['optimizer'].name_of(config.optimizer)}, "
+        f"learning rate {config.optimizer.learning_rate:g}",
     }
+    if end is None or end["outcome"] == "stopped":
+        return shown | {"solved": "not finished"}
     if end["outcome"] == "diverged":
-        return cells | {"solved": f"diverged at update {end['update']:,}"}
-    score = run.config.task.score
-    if final := final_line(lines):
-        for wanted in dict.fromkeys((score, metric)):
-            known = measure(wanted)
-            values = final["metrics"].get(wanted, ())
-            cells[f"{known.label}, {final['set']}"] = spread(values, known.unit)
-    for test, values in longer(lines, metric).items():
-        cells[f"{measure(metric).label}, {test}"] = spread(values, measure(metric).unit)
-    return cells | {"time": duration(training_seconds(run.timing()))}
-
-
-def longer(lines: Lines, metric: str) -> dict[str, Any]:
-    """The metric on every named test set but the training distribution's."""
-    return {
-        line["set"]: line["metrics"].get(metric, ())
-        for line in lines
-        if line["kind"] == "evaluation" and line["set"] not in ("validation", "test")
-    }
+        return shown | {"solved": f"diverged at update {end['update']:,}"}
+    solved = [update for update in end["solved_at"] if update is not None]
+    shown |= {"solved": f"{len(solved)} of {config.seeds}", "updates to solve": spread(solved)}
+    sets = {line["set"]: line["metrics"] for line in lines if line["kind"] == "evaluation"}
+    score = config.task.score
+    metric = "bits" if "bits" in sets["test"] else score
+    wanted = [("test", name) for name in dict.fromkeys((score, metric))]
+    wanted += [(name, metric) for name in config.task.evaluations() if name != "test"]
+    for name, one in wanted:
+        known = measure(one)
+        shown[f"{known.label}, {name}"] = spread(sets[name][one], known.unit)
+    seeds = f", all {config.seeds} seeds" if config.seeds > 1 else ""
+    return shown | {f"time{seeds}": duration(training_seconds(run.timing()))}
 
 
 def table(comparison: Comparison) -> tuple[list[str], list[list[str]]]:
-    """The table's columns and rows.
+    """The table's heading and rows: a column for each model, a row for each quantity.
 
-    A cell with several seeds gives their median and, in brackets, the lowest and the highest.
-    Bits per sequence, on the training distribution and on the tests of generalisation, where the
-    task counts bits; its own score elsewhere.
+    Where there are several seeds a cell has their median and, in brackets, the lowest and the
+    highest.
     """
-    first = next(iter(comparison.runs.values()))
-    names = {name for line in first.metrics() for name in line.get("metrics", ())}
-    metric = "bits" if "bits" in names else comparison.task.score
-    rows = [row(name, run, metric) for name, run in comparison.runs.items()]
-    columns = list(dict.fromkeys(column for cells in rows for column in cells))
-    if "time" in columns:
-        columns = [column for column in columns if column != "time"] + ["time"]
-    return columns, [[cells.get(column, "–") for column in columns] for cells in rows]
+    found = [quantities(run) for run in comparison.runs.values()]
+    most = max(found, key=len)
+    rows = [[name, *(shown.get(name, "–") for shown in found)] for name in most]
+    return ["", *comparison.runs], rows
 
 
 def markdown(comparison: Comparison) -> str:
     """The table as Markdown, with the command above it and each run's below."""
-    columns, rows = table(comparison)
-    lines = [columns, ["---"] * len(columns), *rows]
+    heading, rows = table(comparison)
+    lines = [heading, ["---", *["---:"] * len(comparison.runs)], *rows]
     text = "\n".join("| " + " | ".join(cells) + " |" for cells in lines)
     commands = "\n".join(run.command for run in comparison.runs.values())
     return (
         f"`{comparison.command}`\n\n{text}\n\n"
-        "Median over the seeds (lowest to highest). Each row by itself:\n\n"
+        "Median over the seeds (lowest to highest). Each column by itself:\n\n"
         f"```sh\n{commands}\n```\n"
     )
 
