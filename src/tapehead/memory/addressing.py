@@ -205,7 +205,7 @@ def read(
 
     Source: Graves et al., "Neural Turing Machines" (2014), eq. 2.
     """
-    return jnp.einsum("...hn,...nw->...hw", weights, memory)
+    return jnp.einsum("...hn,...wn->...hw", weights, jnp.swapaxes(memory, -1, -2))
 
 
 def erase_and_add(
@@ -228,8 +228,11 @@ def erase_and_add(
     Source: Graves et al., "Neural Turing Machines" (2014), eqs. 3 and 4, with its remark that
     the order in which several heads erase, and in which they add, is irrelevant.
     """
-    # Written as products of tensors, since the gradients of these are such products again.
-    erased = jnp.einsum("...hn,...hw->...hnw", weights, erase)
+    # With slots last, as in `cosine_similarity`; and outer products as products of tensors, since
+    # the gradients of these are such products again.
+    columns = jnp.swapaxes(memory, -1, -2)
+    erased = jnp.einsum("...hn,...hw->...hwn", weights, erase)
     for head in range(weights.shape[-2]):
-        memory = memory * (1 - erased[..., head, :, :])
-    return memory + jnp.einsum("...hn,...hw->...nw", weights, add)
+        columns = columns * (1 - erased[..., head, :, :])
+    columns = columns + jnp.einsum("...hn,...hw->...wn", weights, add)
+    return jnp.swapaxes(columns, -1, -2)
