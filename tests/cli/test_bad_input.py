@@ -128,6 +128,8 @@ FILES = [
     (TRAIN + "--save-config none/new.json", None, ["none/new.json"]),
     ("compare copy lstm gru --out full", file("full/precious.txt"), ["full", "not empty"]),
     ("compare copy lstm gru --out full", file("full"), ["full"]),
+    ("train mnist-rows lstm", None, ["TAPEHEAD_DATA", "no-data"]),
+    ("compare mnist-rows lstm gru", None, ["TAPEHEAD_DATA", "no-data"]),
     # Config files.
     (f"train --config {SAVED}", None, [SAVED, "No such file"]),
     (f"train --config {SAVED}", folder(SAVED), [SAVED]),
@@ -297,6 +299,7 @@ def test_words(tapehead, tmp_path, monkeypatch, command, words):
 )
 def test_files(tapehead, tmp_path, monkeypatch, command, prepare, words):
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("TAPEHEAD_DATA", str(tmp_path / "no-data"))
     if prepare:
         prepare(tmp_path)
     before = content(tmp_path)

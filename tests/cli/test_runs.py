@@ -197,12 +197,13 @@ def test_plain_lines(run, monkeypatch):
     assert text.splitlines() == [
         f"training in {run} (2 networks, at most 20 updates)",
         "update 0/20  compiling",
-        "update 1/20  loss 0.4  sequence_accuracy 0.5  solved 0/2  12,345 sequence steps/s",
-        "update 5/20  loss 0.4  sequence_accuracy 0.5  solved 0/2  12,345 sequence steps/s  "
+        "update 1/20  loss 0.4  sequences without error 50 %  solved 0/2  12,345 sequence steps/s",
+        "update 5/20  loss 0.4  sequences without error 50 %  solved 0/2  "
+        "12,345 sequence steps/s  "
         "at most 1 min 15 s left",
-        "update 10: fresh sequences solved by 1 of 2 networks",
+        "update 10: solved by 1 of 2 networks",
         "a checkpoint was damaged",
-        "update 20: fresh sequences solved by 2 of 2 networks",
+        "update 20: solved by 2 of 2 networks",
         "trained for 20 updates; evaluating",
         "update 20/20  evaluated: test",
         "solved at update 20, after 1 min 5 s",

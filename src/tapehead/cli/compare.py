@@ -106,6 +106,7 @@ def run(args: Sequence[str]) -> int:
     from tapehead.comparison import Comparison
     from tapehead.training.run import next_folder
 
+    configs[models[0]].task.data()  # missing data is told before a folder is made
     comparison = Comparison.create(
         early.out or next_folder(early.runs_dir or Path("runs"), "compare", task),
         configs,

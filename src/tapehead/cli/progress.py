@@ -8,7 +8,8 @@ from rich.live import Live
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 from rich.text import Text
 
-from tapehead.inspection.report.story import duration, middle
+from tapehead.inspection.measures import measure
+from tapehead.inspection.report.story import duration, middle, number
 from tapehead.training.listener import Result, SeedMetrics, Timing
 from tapehead.training.run import Run
 
@@ -52,10 +53,10 @@ class Narrator:
     def on_block(self, update: int, metrics: SeedMetrics, timing: Timing) -> None:
         """Loss, score, speed and the time left."""
         parts = []
-        for name in ("loss", self.score):
-            value = middle(metrics[name]) if name in metrics else None
+        for name, label in (("loss", "loss"), (self.score, measure(self.score).label)):
+            value = middle(metrics.get(name, ()))
             if value is not None:
-                parts.append(f"{name} {value:.4g}")
+                parts.append(f"{label} {number(value, measure(name).unit)}")
         if self.seeds > 1:
             parts.append(f"solved {self.solved}/{self.seeds}")
         parts.append(f"{timing.steps_per_second:,.0f} sequence steps/s")
@@ -81,7 +82,7 @@ class Narrator:
             self.solved = count
             of = f" by {self.solved} of {self.seeds} networks" if self.seeds > 1 else ""
             state = "solved" if self.solved else "no longer solved"
-            self.say(f"update {update}: fresh sequences {state}{of}")
+            self.say(f"update {update}: {state}{of}")
 
     def on_message(self, text: str) -> None:
         """Pass it on."""
