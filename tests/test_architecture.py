@@ -26,7 +26,6 @@ ROOMS: dict[str, set[str]] = {
     "models": CORE - {"sequences"} | {"cells", "memory"},
     "training": CORE | {"cells", "memory", "learning", "datasets", "tasks", "models"},
     "inspection": CORE | {"cells", "memory", "tasks", "models", "training"},
-    "comparison": CORE | {"learning", "tasks", "models", "training", "inspection"},
     "testing": CORE | {"cells", "memory", "learning", "tasks", "models"},
     "comparison": CORE | {"tasks", "models", "training", "inspection"},
     "cli": CORE

@@ -6,7 +6,6 @@ from pathlib import Path
 
 import pytest
 
-
 from tapehead.cli import main
 
 ROOT = Path(__file__).parent.parent
@@ -33,8 +32,10 @@ def tapehead_commands() -> list[list[str]]:
 
 def test_the_two_setup_commands():
     first, second = [line for line in SHELL if line.startswith("python3 -m venv")]
-    assert first.startswith(INSTALL) and first.endswith(".venv/bin/tapehead train copy dnc")
-    assert second.startswith(INSTALL) and ".venv/bin/python -m pytest" in second
+    assert first.startswith(INSTALL)
+    assert first.endswith(".venv/bin/tapehead train copy dnc")
+    assert second.startswith(INSTALL)
+    assert ".venv/bin/python -m pytest" in second
 
 
 def test_every_command_in_order(tmp_path, monkeypatch, capsys):

@@ -15,7 +15,7 @@ from jaxtyping import Array, Bool, Float, PRNGKeyArray
 from tapehead.errors import UserError
 
 State = Any
-"""A pytree that holds all a cell carries from step to step; every leaf leads with the batch axes."""
+"""A pytree of all that a cell carries from step to step; every leaf leads with the batch axes."""
 
 
 def select(condition: Bool[Array, "*batch"], on_true: State, on_false: State) -> State:
