@@ -16,15 +16,14 @@ from tapehead.inspection.report.charts import learning_charts, size_charts
 from tapehead.inspection.report.content import Content, Row, Tile
 from tapehead.inspection.report.examples import answer_panels, confusion
 from tapehead.inspection.report.memory import (
-    contents_frame,
-    link_frames,
+    memory_frames,
     memory_groups,
     mode_names,
     shift_names,
     slot_order,
 )
 from tapehead.inspection.report.pack import LEVELS, pack, unpack
-from tapehead.inspection.report.panels import scored_spans
+from tapehead.inspection.report.panels import PAGE_SHARE, frames, scored_spans
 from tapehead.inspection.report.sequences import draw, example, inside, sizes_shown
 from tapehead.inspection.report.story import (
     counted,
@@ -293,12 +292,25 @@ def test_every_part_of_a_dnc_has_its_panel():
 
 
 def test_frames_hold_contents_and_links_with_columns_first():
-    contents = contents_frame(TRACE)["strips"][1]["data"]
+    contents, links = memory_frames(TRACE)
     expected = TRACE.find("memory.memory").transpose(0, 2, 1)
-    np.testing.assert_allclose(unpack(contents), expected, atol=contents["high"] / LEVELS)
-    (links,) = link_frames(TRACE)
-    drawn = unpack(links["strips"][0]["data"])
-    np.testing.assert_allclose(drawn, TRACE.find("link")[:, 0].transpose(0, 2, 1), atol=0.002)
+    step = contents["data"]["high"] / LEVELS
+    np.testing.assert_allclose(unpack(contents["data"]), expected, atol=1.01 * step)
+    expected = TRACE.find("link")[:, 0].transpose(0, 2, 1)
+    np.testing.assert_allclose(unpack(links["data"]), expected, atol=0.002)
+    assert (contents["heads"], links["square"], links["every"]) == (True, True, 1)
+
+
+def test_frames_that_are_large_are_thinned_and_at_last_left_out():
+    options = {"note": "Contents.", "rows": "slot", "columns": "number"}
+    rng = np.random.default_rng(0)
+    noise = rng.uniform(size=(9, 480, 150))
+    (kept,) = frames("Memory", noise, **options)
+    assert (kept["every"], kept["data"]["shape"]) == (4, [3, 150, 480])
+    assert len(kept["data"]["bytes"]) <= PAGE_SHARE
+    np.testing.assert_allclose(unpack(kept["data"])[1], noise[4].T, atol=0.003)
+    assert kept["note"] == "Contents. Kept for every 4 steps only."
+    assert frames("Memory", rng.uniform(size=(2, 2000, 150)), **options) == []
 
 
 def test_slots_in_the_order_of_first_writing():

@@ -7,7 +7,7 @@ import pytest
 from tapehead.cell import Cell, Chain
 from tapehead.cells import Linear
 from tapehead.inspection import figures, trace
-from tapehead.inspection.report.memory import contents_frame, link_frames, memory_groups
+from tapehead.inspection.report.memory import memory_frames, memory_groups
 from tapehead.inspection.trace import Trace
 from tapehead.memory.dnc import DNC
 from tapehead.memory.ntm import NTM
@@ -88,12 +88,11 @@ def test_a_report_has_a_panel_for_all_of_it(traced):
             steps, rows = panel["data"]["shape"]
             assert steps == STEPS
             assert panel["names"] is None or len(panel["names"]) == rows
-    assert len(link_frames(one)) == (2 if name == "dnc" else 0)
-    assert [strip["data"]["shape"] for strip in contents_frame(one)["strips"]] == [
-        [STEPS, 2, 6],
-        [STEPS, 4, 6],
-        [STEPS, 2, 6],
-    ]
+    contents, *links = memory_frames(one)
+    assert contents["data"]["shape"] == [STEPS, 4, 6]
+    assert [frame["title"] for frame in links] == (
+        ["Temporal links, head 1", "Temporal links, head 2"] if name == "dnc" else []
+    )
 
 
 def test_figures_of_it_can_be_drawn(traced):

@@ -7,11 +7,8 @@ from typing import Any, Literal
 import numpy as np
 
 from tapehead.inspection.report.pack import pack
-from tapehead.inspection.report.panels import Frame, Panel, panel, strip
+from tapehead.inspection.report.panels import Frame, Panel, frames, panel
 from tapehead.inspection.trace import Trace
-
-PAGE_SHARE = 600_000
-"""The most characters that the links may take on the page."""
 
 Numbers = tuple[float, float]
 
@@ -197,60 +194,43 @@ def memory_groups(trace: Trace) -> list[dict[str, Any]]:
     return groups
 
 
-def contents_frame(trace: Trace) -> Frame:
-    """The memory's contents between what was written and what was read, at every step."""
-    contents = np.asarray(trace.find("memory.memory"))
-    strips = [
-        strip("written", np.asarray(trace.find("memory.write_weights")), 1),
-        strip("contents", contents.transpose(0, 2, 1), 8, "diverging"),
-        strip("read", np.asarray(trace.find("memory.read_weights")), 1),
-    ]
-    packed = strips[1]["data"]
-    return {
-        "title": "Memory contents",
-        "note": f"{contents.shape[1]} slots, one a row, of {contents.shape[2]} numbers each, after "
-        "the step; beside them where it wrote and where it read.",
-        "rows": "slot",
-        "strips": strips,
-        "map": "diverging",
-        "low": packed["low"],
-        "high": packed["high"],
-    }
-
-
-def link_frames(trace: Trace) -> list[Frame]:
-    """The temporal links of each write head, if the memory has them and they fit the page."""
-    frames = []
+def memory_frames(trace: Trace) -> list[Frame]:
+    """The memory at every step: its contents, and the temporal links of each write head."""
+    drawn = []
+    for contents in trace.find_all("memory.memory").values():
+        _, slots, width = contents.shape
+        drawn += frames(
+            "Memory contents",
+            np.asarray(contents),
+            note=f"{slots} slots, one a row, of {width} numbers each, after the step; beside them "
+            "where it wrote and where it read.",
+            rows="slot",
+            columns="contents",
+            heads=True,
+        )
     for links in trace.find_all("memory.link").values():
-        heads = np.asarray(links)
-        if heads.ndim == 3:
-            heads = heads[:, None]
-        for head in range(heads.shape[1]):
-            one = strip("earlier slot", heads[:, head].transpose(0, 2, 1), 1, square=True)
-            if len(one["data"]["bytes"]) > PAGE_SHARE:
-                continue
-            frames.append(
-                {
-                    "title": "Temporal links"
-                    + (f", head {head + 1}" if heads.shape[1] > 1 else ""),
-                    "note": "A strong cell says: the row's slot was written right after the "
-                    "column's. Reading forward goes from column to row.",
-                    "rows": "later slot",
-                    "strips": [one],
-                    "map": "sequential",
-                    "low": 0,
-                    "high": 1,
-                }
+        heads = links.shape[1]
+        for head in range(heads):
+            drawn += frames(
+                f"Temporal links, head {head + 1}" if heads > 1 else "Temporal links",
+                np.asarray(links[:, head]),
+                note="A strong cell says: the row's slot was written right after the column's. "
+                "Reading forward goes from column to row.",
+                rows="later slot",
+                columns="earlier slot",
+                span=(0.0, 1.0),
+                square=True,
             )
-    return frames
+    return drawn
 
 
 def head_weights(trace: Trace) -> dict[str, Any]:
-    """Where the heads are at every step, for the player's words."""
-    return {
-        name: pack(trace.find(f"memory.{field}"), 0, 1)
-        for name, field in (("writes", "write_weights"), ("reads", "read_weights"))
-    }
+    """Where the heads are at every step, and their weights' sums, which rounding would lose."""
+    told = {}
+    for name, field in (("writes", "write_weights"), ("reads", "read_weights")):
+        weights = np.asarray(trace.find(f"memory.{field}"))
+        told[name] = {"weights": pack(weights, 0, 1), "sums": pack(weights.sum(axis=-1), 0, 1)}
+    return told
 
 
 def slot_order(trace: Trace) -> list[int]:

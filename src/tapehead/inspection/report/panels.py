@@ -1,6 +1,6 @@
 """Panels and frames: what the page's script draws, as plain data."""
 
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 
@@ -8,6 +8,9 @@ from tapehead.inspection.report.pack import pack
 
 Panel = dict[str, Any]
 Frame = dict[str, Any]
+
+PAGE_SHARE = 300_000
+"""The most characters that one map over time may take on the page, which has a dozen of them."""
 
 
 def panel(
@@ -48,26 +51,50 @@ def judged(drawn: Panel, wrong: np.ndarray, asked: int, things: str) -> Panel:
     return drawn | {"wrong": np.argwhere(wrong).tolist(), "verdict": said}
 
 
-def strip(
-    label: str,
+def frames(
+    title: str,
     values: np.ndarray,
-    weight: float,
-    kind: Literal["sequential", "diverging"] = "sequential",
     *,
+    note: str,
+    rows: str,
+    columns: str,
+    span: tuple[float, float] | None = None,
     square: bool = False,
-) -> dict[str, Any]:
-    """A part of a frame: `values` `(time, columns, slots)`, `weight` its share of the width.
+    heads: bool = False,
+) -> list[Frame]:
+    """A map of `values` `(time, slots, columns)` at every step, or none if it is too large.
 
-    `square` says that the columns are slots as well.
+    Where all steps would take more than a fair share of the page, every second is kept, or every
+    fourth, and so on.
+
+    **Arguments:**
+
+    - `rows`, `columns`: what they are; `square`: columns are slots as well as rows.
+    - `span`: the ends of the colour scale, by default those of the values.
+    - `heads`: show beside it where the heads wrote and read.
     """
-    span = (0.0, 1.0) if kind == "sequential" else (None, None)
-    return {
-        "label": label,
-        "data": pack(values, *span),
-        "weight": weight,
-        "map": kind,
-        "square": square,
-    }
+    low, high = span or (None, None)
+    every = 1
+    packed = pack(values.transpose(0, 2, 1), low, high)
+    while len(packed["bytes"]) > PAGE_SHARE:
+        every *= 2
+        if every >= len(values):
+            return []
+        packed = pack(values[::every].transpose(0, 2, 1), low, high)
+    thinned = f" Kept for every {every} steps only." if every > 1 else ""
+    return [
+        {
+            "title": title,
+            "note": note + thinned,
+            "rows": rows,
+            "columns": columns,
+            "map": "diverging" if packed["low"] < 0 else "sequential",
+            "square": square,
+            "heads": heads,
+            "every": every,
+            "data": packed,
+        }
+    ]
 
 
 def scored_spans(weights: np.ndarray) -> list[list[int]]:

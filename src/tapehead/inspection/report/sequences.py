@@ -20,10 +20,9 @@ from tapehead.inspection.report.examples import (
 )
 from tapehead.inspection.report.memory import (
     FIELDS,
-    contents_frame,
     head_weights,
     hidden_groups,
-    link_frames,
+    memory_frames,
     memory_groups,
     slot_order,
 )
@@ -147,7 +146,7 @@ def inside(drawn: Drawn) -> dict[str, Any]:
         return _told(drawn, drawn.title, "In and out", hidden_groups(drawn.trace))
     silent = int((np.cumsum(drawn.sequence.weights) == 0).sum())
     return _told(drawn, drawn.title, "In and out", memory_groups(drawn.trace)) | {
-        "frames": [contents_frame(drawn.trace), *link_frames(drawn.trace)],
+        "frames": memory_frames(drawn.trace),
         "heads": head_weights(drawn.trace),
         "slotOrder": slot_order(drawn.trace),
         # Begin at the last step before an answer is asked for, or at the end if all steps are.

@@ -53,21 +53,23 @@ function heightOf(rows) {
   return rows <= 16 ? Math.max(13 * rows, 16) : Math.min(4 * rows + 80, 280);
 }
 
-/** Which slot each head stands on: `slot 3 (0.97)`, or that it is spread out. */
-function whereabouts(weights) {
-  const [heads, slots] = weights.shape;
+/** Which slot each head stands on: `slot 3 (0.97)`, or that it is spread out, or nowhere. */
+function whereabouts({ weights, sums }, step) {
+  const [heads, slots] = weights.shape.slice(1);
   return Array.from({ length: heads }, (_, head) => {
-    const values = Array.from({ length: slots }, (_, slot) => weights.value(head * slots + slot));
+    const place = weights.at(step).at(head);
+    const values = Array.from({ length: slots }, (_, slot) => place.value(slot));
     const most = Math.max(...values);
     if (most >= 0.5) return `slot ${values.indexOf(most) + 1} (${most.toFixed(2)})`;
-    return values.reduce((a, b) => a + b, 0) < 0.2 ? "nowhere" : "several slots";
+    return sums.at(step).value(head) < 0.2 ? "nowhere" : "several slots";
   }).join(", ");
 }
 
 /**
  * A sequence: `{title, steps, scored, groups: [{title, panels}]}`, and for a player also `frames`,
- * `slotOrder`, `start` and `heads`. Each panel holds packed (time, rows); each strip of a frame
- * packed (time, columns, rows); `heads` the packed (time, heads, slots) of `writes` and `reads`.
+ * `slotOrder`, `start` and `heads`. Each panel holds packed (time, rows); each frame packed (time,
+ * columns, rows) of every so many steps; `heads` the `weights`, packed (time, heads, slots), and
+ * their `sums` of `writes` and `reads`.
  */
 class Timeline {
   constructor(sequence) {
@@ -158,29 +160,32 @@ class Timeline {
     this.play.textContent = "▶ Play";
   }
 
-  /** The memory at one step: narrow strips of weights beside a wider map, or a map alone. */
-  frame({ title, note, rows, strips, map, low, high }) {
-    const slots = strips[0].data.shape[2];
-    const height = Math.min(300, Math.max(120, 6 * slots));
-    const columns = strips.map(({ weight }) => `minmax(0, ${weight}fr)`).join(" ");
-    const cells = strips.map((strip) => {
-      const canvas = h("canvas", { role: "img", "aria-label": `${title}, ${strip.label}, at the chosen step` });
-      const draw = () => this.drawStrip(canvas, strip);
+  /** A map at the chosen step, with the heads' weights in narrow strips beside it if it has them. */
+  frame(frame) {
+    const { writes, reads } = this.sequence.heads;
+    const strip = (label, data) => ({ label, data, every: 1, map: "sequential" });
+    const main = { ...frame, label: frame.columns };
+    const strips = frame.heads ? [strip("written", writes.weights), main, strip("read", reads.weights)] : [main];
+    const slots = frame.data.shape[2];
+    const height = `height:${Math.min(300, Math.max(120, 6 * slots))}px`;
+    const maps = strips.map((shown) => {
+      const label = `${frame.title}, ${shown.label}, at the chosen step`;
+      const canvas = h("canvas", { role: "img", "aria-label": label });
+      const draw = () => this.drawStrip(canvas, shown);
       this.frames.push(draw);
       theme.drawn(draw);
-      return h("div", { class: "strip" },
-        h("div", { class: "field", style: `height:${height}px` }, canvas), h("small", {}, strip.label));
+      return h("div", { class: "strip" }, h("div", { class: "field", style: height }, canvas), h("small", {}, shown.label));
     });
     return h("div", { class: "frame" },
-      h("header", {}, h("h4", {}, title), colorbar(map, low, high)),
-      h("p", { class: "note" }, note),
-      h("div", { class: "strips" }, h("div", { style: `height:${height}px` }, rowLabels(slots, rows)),
-        h("div", { class: "maps", style: `grid-template-columns:${columns}` }, cells)));
+      h("header", {}, h("h4", {}, frame.title), colorbar(frame.map, frame.data.low, frame.data.high)),
+      h("p", { class: "note" }, frame.note),
+      h("div", { class: "strips" }, h("div", { style: height }, rowLabels(slots, frame.rows)),
+        h("div", { class: frame.heads ? "maps flanked" : "maps" }, maps)));
   }
 
-  drawStrip(canvas, { data, square, map }) {
+  drawStrip(canvas, { data, every, square, map }) {
     const [columns, rows] = data.shape.slice(1);
-    const { bytes } = data.at(this.step);
+    const { bytes } = data.at(Math.floor(this.step / every));
     const pick = (i) => (this.order.rows ? this.order.rows[i] : i);
     const level = (column, row) => bytes[(square ? pick(column) : column) * rows + pick(row)];
     paint(canvas, columns, rows, level, map);
@@ -200,7 +205,7 @@ class Timeline {
     this.slider.value = step + 1;
     this.clock.textContent = `step ${step + 1} of ${steps}`;
     const { writes, reads } = heads;
-    this.heads.textContent = `writes ${whereabouts(writes.at(step))} · reads ${whereabouts(reads.at(step))}`;
+    this.heads.textContent = `writes ${whereabouts(writes, step)} · reads ${whereabouts(reads, step)}`;
   }
 }
 
