@@ -58,9 +58,19 @@ def sync(folder: Path) -> None:
         os.close(handle)
 
 
+@contextlib.contextmanager
+def naming(path: Path) -> Iterator[None]:
+    """Name the file in an `OSError`; one that was raised by a handle does not know it."""
+    try:
+        yield
+    except OSError as error:
+        error.filename = str(path)
+        raise
+
+
 def write_bytes(path: Path, content: bytes) -> None:
     """Write a file and wait until it is on the disk."""
-    with path.open("wb") as file:
+    with naming(path), path.open("wb") as file:
         file.write(content)
         file.flush()
         os.fsync(file.fileno())
@@ -104,6 +114,7 @@ class Lines:
         **Raises:** `UserError` if it is shorter than that, or if those bytes do not have the
         SHA-256 `digest`.
         """
+        self._path = path
         self._file = path.open("ab+", buffering=0)
         self._file.seek(0)
         content = self._file.read()
@@ -127,14 +138,16 @@ class Lines:
         """Add one line; it is in the operating system's hands when this returns."""
         line = (json.dumps(data, allow_nan=False, ensure_ascii=False) + "\n").encode()
         rest = memoryview(line)
-        while rest:
-            rest = rest[self._file.write(rest) :]
+        with naming(self._path):
+            while rest:
+                rest = rest[self._file.write(rest) :]
         self._hash.update(line)
         self.size += len(line)
 
     def sync(self) -> None:
         """Wait until every line is on the disk."""
-        os.fsync(self._file.fileno())
+        with naming(self._path):
+            os.fsync(self._file.fileno())
 
     def close(self) -> None:
         """Close the file."""
