@@ -281,7 +281,10 @@ def NTM(
     ```python
     model = NTM(9, 8, controller="feedforward", key=jax.random.key(0))
     ```
+
+    **Raises:** `UserError` if a size is below 1, or an option is unknown.
     """
+    at_least("NTM", 1, input_size=input_size, output_size=output_size)
     memory = NTMMemory(
         slots,
         width,

@@ -77,20 +77,25 @@ def check_shapes(memory: Memory) -> None:
                 assert leaf.shape[: len(batch)] == batch, (
                     f"{name}{jax.tree_util.keystr(path)}: shape {leaf.shape}, batch axes {batch}"
                 )
-        after, reads = jax.eval_shape(memory.step, state, interface)
+        reads = check_kept(memory, state, interface)
         expected = (*batch, memory.read_heads, memory.width)
         assert reads.shape == expected, f"reads: shape {reads.shape}, expected {expected}"
-        before = jax.eval_shape(lambda state: state, state)
-        assert jax.tree.structure(after) == jax.tree.structure(before), (
-            "step: changes the state's tree"
+
+
+def check_kept(memory: Memory, state: MemoryState, interface: Any) -> jax.ShapeDtypeStruct:
+    """A step keeps the state's structure, shapes and types; returns the form of what it reads."""
+    before = jax.eval_shape(lambda state: state, state)
+    after, reads = jax.eval_shape(memory.step, state, interface)
+    one, other = jax.tree.structure(before), jax.tree.structure(after)
+    assert one == other, f"step: makes {other} of a state that was {one}"
+    for (path, a), b in zip(
+        jax.tree_util.tree_leaves_with_path(after), jax.tree.leaves(before), strict=True
+    ):
+        assert (a.shape, a.dtype) == (b.shape, b.dtype), (
+            f"state{jax.tree_util.keystr(path)}: {b.dtype}{b.shape} before a step, "
+            f"{a.dtype}{a.shape} after it"
         )
-        for (path, a), b in zip(
-            jax.tree_util.tree_leaves_with_path(after), jax.tree.leaves(before), strict=True
-        ):
-            assert (a.shape, a.dtype) == (b.shape, b.dtype), (
-                f"state{jax.tree_util.keystr(path)}: {b.dtype}{b.shape} before a step, "
-                f"{a.dtype}{a.shape} after it"
-            )
+    return reads
 
 
 def assert_close(what: str, one: Any, other: Any, tolerance: float = 1e-4) -> None:
@@ -182,12 +187,12 @@ def check_float64(memory: Memory) -> None:
             moving, floating = split(tree)
             return join(tree, [leaf.astype(jnp.float64) for leaf in moving], floating)
 
-        state = widen(memory.initial_state(BATCH))
-        double = jitted_unroll(widen(memory), state, flats.astype(np.float64))
-        for path, leaf in jax.tree_util.tree_leaves_with_path(double):
-            assert not jnp.issubdtype(leaf.dtype, jnp.floating) or leaf.dtype == jnp.float64, (
-                f"float64: {jax.tree_util.keystr(path)} became {leaf.dtype}"
-            )
+        wide, state = widen(memory), widen(memory.initial_state(BATCH))
+        flats = flats.astype(np.float64)
+        check_kept(wide, state, jax.eval_shape(wide.interface, flats[0]))
+        double = jitted_unroll(wide, state, flats)
+        reads = double[1]
+        assert reads.dtype == jnp.float64, f"reads: {reads.dtype}, all else in float64"
         assert_close("float64: ", single, double)
 
 

@@ -1,0 +1,102 @@
+"""`MemoryCell`: the parts between controller and memory, and what it refuses."""
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from tapehead.cell import run
+from tapehead.cells import LSTM
+from tapehead.errors import UserError
+from tapehead.memory import NTM, MemoryCell
+from tapehead.memory.controller import FeedForward
+from tapehead.memory.ntm import NTMMemory
+from tapehead.testing import check_cell
+
+
+def small(key, **options):
+    memory_key, cell_key = jax.random.split(key)
+    memory = NTMMemory(3, 2, read_heads=2)
+    controller = FeedForward(2 + 4, 5, key=memory_key)
+    return MemoryCell(controller, memory, 3, key=cell_key, **options)
+
+
+def test_conformance():
+    options = {"interface_norm": True, "bypass_dropout": 0.5, "learned_reads": True, "clip": 0.5}
+    check_cell(lambda key: small(key, **options), 2)
+
+
+def test_a_step_is_control_write_read_answer():
+    cell = small(jax.random.key(0), interface_norm=True)
+    state = cell.initial_state((4,))._replace(
+        reads=jnp.asarray(np.random.default_rng(0).normal(size=(4, 2, 2)), jnp.float32)
+    )
+    x = jnp.ones((4, 2))
+    after, y = cell.step(state, x)
+    hidden = cell.controller(jnp.concatenate([x, state.reads.reshape(4, 4)], axis=-1))
+    interface = cell.memory.interface(cell.norm(cell.interface(hidden)))
+    memory, reads = cell.memory.step(state.memory, interface)
+    answer = cell.readout(jnp.concatenate([hidden, reads.reshape(4, 4)], axis=-1))
+    np.testing.assert_allclose(y, answer, rtol=1e-5)
+    np.testing.assert_allclose(after.reads, reads, rtol=1e-5)
+    np.testing.assert_allclose(after.memory.memory, memory.memory, rtol=1e-5)
+    seen = cell.observe(state, x)
+    np.testing.assert_allclose(seen["interface"]["keys"], interface.keys, rtol=1e-5)
+    np.testing.assert_allclose(seen["memory"]["read"]["weights"], memory.read_weights, rtol=1e-5)
+
+
+def test_clip_holds_the_controllers_output_and_the_answer():
+    x = jnp.ones((1, 1, 2))
+    loose, tight = (
+        eqx.tree_at(
+            lambda c: c.readout.bias, small(jax.random.key(0), clip=clip), jnp.array([5.0, -5, 0])
+        )
+        for clip in (None, 0.01)
+    )
+    assert np.max(np.abs(run(loose, x))) > 4
+    np.testing.assert_allclose(run(tight, x)[0, 0, :2], [0.01, -0.01])
+    hidden = loose.controller(jnp.concatenate([x[0], jnp.zeros((1, 4))], axis=-1))
+    assert np.all(np.abs(hidden) > 0.01)
+    asked = tight.memory.interface(tight.interface(0.01 * jnp.sign(hidden)))
+    seen = tight.observe(tight.initial_state((1,)), x[0])["interface"]
+    np.testing.assert_allclose(seen["add"], asked.add, rtol=1e-4)
+
+
+def test_the_first_reads_are_zero_or_learned():
+    zero, learned = small(jax.random.key(0)), small(jax.random.key(0), learned_reads=True)
+    assert zero.initial_reads is None
+    assert not np.any(zero.initial_state((2,)).reads)
+    learned = eqx.tree_at(lambda c: c.initial_reads, learned, jnp.arange(4.0).reshape(2, 2))
+    np.testing.assert_array_equal(learned.initial_state((2, 1)).reads[1, 0], [[0, 1], [2, 3]])
+    xs = jnp.ones((2, 3, 2))
+    gradient = jax.jit(jax.grad(lambda c: jnp.sum(run(c, xs))))(learned)
+    assert np.all(np.asarray(gradient.initial_reads) != 0)
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (
+            lambda key: MemoryCell(LSTM(4, 5, key=key), NTMMemory(3, 4), 2, key=key),
+            "MemoryCell: the controller must take more than the 4 features that are read from "
+            "memory, got 4",
+        ),
+        (lambda key: small(key, clip=-1.0), "MemoryCell: clip must be above 0, got -1.0"),
+        (lambda key: small(key, bypass_dropout=1.0), "rate must be at least 0 and below 1"),
+        (
+            lambda key: NTM(0, 2, key=key),
+            "NTM: input_size must be at least 1, got 0",
+        ),
+    ],
+    ids=["controller", "clip", "bypass", "input"],
+)
+def test_what_does_not_fit_is_refused(make, message):
+    with pytest.raises(UserError, match=message):
+        make(jax.random.key(0))
+
+
+def test_inputs_of_the_wrong_width_are_refused():
+    cell = small(jax.random.key(0))
+    with pytest.raises(UserError, match="expected inputs with"):
+        run(cell, jnp.ones((3, 2, 7)))
