@@ -35,7 +35,7 @@ def keep_largest(
 
     Of weights that are alike those of smaller number stay. The paper renormalises to 1, which
     would make a full write of a weighting whose write gate is closed; scaling to the former sum
-    is the same for a full one.
+    is the same for a full one. What sums to less than 1e-12 is not scaled.
     """
     # By number, not by value: of weights that are alike, as at the first write, all would stay.
     largest = jax.lax.top_k(weights, entries)[1]
@@ -43,8 +43,10 @@ def keep_largest(
     chosen = jnp.any(largest[..., None] == slots, axis=-2)
     kept = jnp.where(chosen, weights, jnp.zeros((), weights.dtype))
     total = jnp.sum(kept, axis=-1, keepdims=True)
-    safe = jnp.where(total > 0, total, jnp.ones((), weights.dtype))
-    return kept * (jnp.sum(weights, axis=-1, keepdims=True) / safe)
+    # Where next to nothing is written, the gradient of the quotient would not be finite.
+    enough = total > 1e-12
+    quotient = jnp.sum(weights, axis=-1, keepdims=True) / jnp.where(enough, total, 1)
+    return kept * jnp.where(enough, quotient, 1)
 
 
 def drop_small(
