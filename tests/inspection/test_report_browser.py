@@ -165,8 +165,11 @@ def test_slots_can_be_put_in_the_order_of_writing(opened):
       return [0, 1, 2, 3, 4].filter((i) => colour(i, i) !== colour(20, 31)).length;
     }"""
     before = one.page.evaluate(diagonal)
+    axis = one.page.locator("[data-figure=memory] .frames .axisname").first
+    assert axis.inner_text() == "slot"
     one.page.get_by_label("slots in order of first writing").check()
     assert one.page.evaluate(diagonal) == 5 > before
+    assert axis.inner_text() == "slot, nth written"
 
 
 def test_charts_read_out_their_values(opened):

@@ -6,7 +6,7 @@ function rowLabels(rows, axis, names) {
   const label = (row, name) => h("span", { style: `top:${((row + 0.5) / rows) * 100}%` }, name);
   if (names) return h("div", { class: "ylabels" }, names.map((name, row) => label(row, name)));
   const numbers = ticks(1, rows, Math.min(4, rows)).filter(Number.isInteger);
-  return h("div", { class: "ylabels", "aria-hidden": "true" }, h("span", { class: "axisname" }, axis),
+  return h("div", { class: "ylabels", "aria-hidden": "true" }, h("span", { class: "axisname", "data-name": axis }, axis),
     numbers.map((number) => label(number - 1, String(number))));
 }
 
@@ -20,12 +20,17 @@ class HeatMap {
     if (this.rows <= 16 && this.columns <= 64) {
       this.field.append(h("div", { class: "cells", style: `--columns:${this.columns};--rows:${this.rows}` }));
     }
-    if (panel.wrong?.length) {
-      const d = panel.wrong.map(([column, row]) => `M${column} ${row}h1v1h-1zl1 1m-1 0l1 -1`).join("");
-      this.field.append(s("svg", { viewBox: `0 0 ${this.columns} ${this.rows}`, preserveAspectRatio: "none" },
-        s("path", { class: "halo", d }), s("path", { d })));
-    }
+    if (panel.wrong?.length) this.field.append(this.marks(panel.wrong));
     theme.drawn(() => this.draw());
+  }
+
+  /** Crosses over wrong cells, boxed where there is room. */
+  marks(wrong) {
+    const roomy = this.columns <= 64;
+    const mark = roomy ? "h1v1h-1zl1 1m-1 0l1 -1" : "m.1 .1l.8 .8m-.8 0l.8 -.8";
+    const d = wrong.map(([column, row]) => `M${column} ${row}${mark}`).join("");
+    const box = { viewBox: `0 0 ${this.columns} ${this.rows}`, preserveAspectRatio: "none" };
+    return s("svg", box, s("path", { class: "halo", d }), s("path", { d }));
   }
 
   /** The row of the data that is shown in this row of the picture. */
@@ -138,6 +143,9 @@ class Timeline {
     const sorted = checkbox("slots in order of first writing", false, (on) => {
       this.order.rows = on ? this.sequence.slotOrder : null;
       for (const map of this.maps) map.draw();
+      for (const axis of this.element.querySelectorAll("[data-name$=slot]")) {
+        axis.textContent = axis.dataset.name + (on ? ", nth written" : "");
+      }
       this.go(this.step);
     });
     return h("div", { class: "transport controls" }, this.play, this.slider, this.clock, this.heads, sorted);
@@ -174,7 +182,7 @@ class Timeline {
       const draw = () => this.drawStrip(canvas, shown);
       this.frames.push(draw);
       theme.drawn(draw);
-      return h("div", { class: "strip" }, h("div", { class: "field", style: height }, canvas), h("small", {}, shown.label));
+      return h("div", { class: "strip" }, h("div", { class: "field", style: height }, canvas), h("small", { "data-name": shown.label }, shown.label));
     });
     return h("div", { class: "frame" },
       h("header", {}, h("h4", {}, frame.title), colorbar(frame.map, frame.data.low, frame.data.high)),
