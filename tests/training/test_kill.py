@@ -27,11 +27,20 @@ def story(tmp_path_factory):
     return folder, told.stdout.splitlines()
 
 
-def test_every_process_but_the_last_was_killed(story):
+def test_every_process_ended_as_it_was_meant_to(story):
     _, told = story
-    ends = {line.split(": ")[0]: line.split()[-1] for line in told if ": " in line}
-    assert ends.pop("never") == "ended"
-    assert set(ends.values()) == {"killed"}
+    assert told.pop() == "never: ended"
+    refusals = [line for line in told if line == "refused"]
+    excuses = [line for line in told if "cannot write" in line]
+    others = [line for line in told if line not in refusals + excuses]
+    assert len(others) == 12
+    assert all(line.endswith("killed") for line in others)
+    assert len(refusals) == len(excuses) == 3
+    for line, why in zip(excuses, ["No space", "No space", "File too large"], strict=True):
+        assert line.startswith("no room for a")
+        assert why in line
+        assert "nothing written before is lost: make room" in line
+        assert "tapehead resume " in line
 
 
 def test_the_numbers_are_those_of_a_run_that_was_never_killed(story, tmp_path, monkeypatch):
