@@ -31,6 +31,7 @@ def parser(axis: str = "length") -> Parser:
         metavar="N",
         type=WHOLE,
         nargs="+",
+        action="extend",
         help=f"sizes of sequences on the task's axis, which is {axis} (default: its test sets)",
     )
     made.option(

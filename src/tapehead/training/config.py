@@ -43,7 +43,7 @@ class RunConfig(Generic[TaskT, ModelT, RuleT, OptimizerT]):
     """The one seed from which everything random in the run derives."""
     seeds: int = 1
     """How many networks to train at once, from seeds that derive from `seed`."""
-    clip_norm: float | None = 10.0
+    clip_norm: float | None = 1.0
     """Gradients are scaled down to at most this global norm; None: never."""
     clip_value: float | None = None
     """Each component of the gradient is first held in [-clip-value, clip-value]; None: never."""

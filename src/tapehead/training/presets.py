@@ -15,7 +15,9 @@ MODEL_PRESETS: Mapping[str, Mapping[str, Any]] = {
 }
 """What suits a model on any task, by the names of a config: `batch`, `model.slots`, `optimizer`."""
 
-PAIR_PRESETS: Mapping[tuple[str, str], Mapping[str, Any]] = {}
+PAIR_PRESETS: Mapping[tuple[str, str], Mapping[str, Any]] = {
+    ("copy", "dnc"): {"optimizer.learning_rate": 1e-2},
+}
 """What suits a task and a model together."""
 
 
