@@ -15,7 +15,7 @@ from small_runs import small_config
 
 from tapehead.errors import UserError
 from tapehead.tasks import TASKS
-from tapehead.training import Run, Silent, storage, train, trainer
+from tapehead.training import Run, Silent, examiner, storage, train, trainer
 
 Copy = TASKS["copy"]
 Copy.sizes = (3,)
@@ -92,14 +92,14 @@ MOMENTS = {
     "before it is renamed": lambda: at_call(Path, "rename", 1, nothing),
     "after it is renamed": lambda: at_call(Path, "rename", 1, nothing, after=True),
     "in a line of metrics": lambda: at_line(2, half_a_line),
-    "in an evaluation": lambda: at_call(trainer, "evaluate", 3, nothing),
+    "in an evaluation": lambda: at_call(examiner, "evaluate", 3, nothing),
     "no room for a line": lambda: at_line(2, no_room_for_a_line),
     "no room for a checkpoint": lambda: at_call(storage, "write_bytes", 2, no_room_for_a_file),
     "no room for anything": no_room_to_grow,
     "while an old checkpoint is dropped": lambda: at_call(shutil, "rmtree", 2, nothing),
     "when training has ended": lambda: at_call(trainer.Run, "save_models", 1, nothing),
     "in the model": lambda: at_call(storage, "write_bytes", 2, half_a_file),
-    "in a test at the end": lambda: at_call(trainer, "evaluate", 2, nothing),
+    "in a test at the end": lambda: at_call(examiner, "evaluate", 2, nothing),
     "after the last line": lambda: at_call(storage.Lines, "sync", 1, nothing, after=True),
     "never": lambda: None,
 }

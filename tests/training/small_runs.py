@@ -17,6 +17,7 @@ def small_config(**changes):
         "log_every": 5,
         "evaluate_every": 10,
         "evaluation_size": 20,
+        "test_size": 10,
         "checkpoint_every": 10,
         "stop_when_solved": False,
         "seeds": 2,

@@ -60,7 +60,9 @@ class RunConfig(Generic[TaskT, ModelT, RuleT, OptimizerT]):
     evaluate_every: int = 200
     """Updates between evaluations on fresh sequences."""
     evaluation_size: int = 1000
-    """Sequences in each evaluation."""
+    """Sequences in each evaluation during training, and in the test at the end."""
+    test_size: int = 200
+    """Sequences in each of the other tests at the end: longer ones, and so on."""
     patience: int = 2
     """Evaluations in a row that must count as solved before the run stops."""
     stop_when_solved: bool = True
@@ -73,7 +75,8 @@ class RunConfig(Generic[TaskT, ModelT, RuleT, OptimizerT]):
     def __post_init__(self):
         at_least("training", 1, batch=self.batch, updates=self.updates, seeds=self.seeds)
         at_least("training", 1, evaluate_every=self.evaluate_every, patience=self.patience)
-        at_least("training", 1, evaluation_size=self.evaluation_size, log_every=self.log_every)
+        at_least("training", 1, evaluation_size=self.evaluation_size, test_size=self.test_size)
+        at_least("training", 1, log_every=self.log_every)
         at_least("training", 1, checkpoint_every=self.checkpoint_every)
         at_least("training", 2, keep_checkpoints=self.keep_checkpoints)
         at_least("training", 0, l1=self.l1, l2=self.l2, weight_noise=self.weight_noise)

@@ -8,19 +8,20 @@ import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import PRNGKeyArray
 
 from tapehead.tasks import Task
 from tapehead.tasks.task import Data
 from tapehead.training.checkpoint import Checkpoints
 from tapehead.training.config import to_json
 from tapehead.training.divergence import Diverged, explain
-from tapehead.training.evaluation import evaluate, final_sets
-from tapehead.training.listener import Listener, Outcome, Result, SeedMetrics, Silent, Timing
+from tapehead.training.evaluation import final_sets
+from tapehead.training.examiner import Examiner, Marks
+from tapehead.training.listener import Listener, Outcome, Result, Silent, Timing
 from tapehead.training.networks import Networks, one_of
 from tapehead.training.run import METRICS, TIMING, Run
 from tapehead.training.storage import Lines, locked, writing
@@ -104,6 +105,8 @@ class _Sitting:
         self.steps: dict[Task, int] = {}
 
         self.networks = Networks(config)
+        self.examiner = Examiner(self.networks, self.data)
+        stack.callback(self.examiner.close)
         self.updater = Updater(config, self.networks.static)
         progress = self.updater.begin(
             self.networks.build, self.networks.start_keys, self.data(config.task)
@@ -276,61 +279,41 @@ class _Sitting:
         zeros = jax.tree.map(jnp.zeros_like, self.progress.sums)
         self.progress = self.progress._replace(sums=zeros)
 
-    def evaluate(
-        self, name: str, tasks: Sequence[Task], keys: PRNGKeyArray, wanted: Sequence[bool]
-    ) -> tuple[SeedMetrics, list[bool], int]:
-        """The metrics of each wanted network on its task, whether it solved it, and on how many.
-
-        The networks that are not wanted have `None` and False.
-        """
-        began = time.perf_counter()
-        values: dict[str, list[float | None]] = {}
-        solved = [False] * len(tasks)
-        sequences = self.config.evaluation_size
-        for number, (task, want) in enumerate(zip(tasks, wanted, strict=True)):
-            if not want:
-                continue
-            data = self.data(task)
-            sequences = task.size(data) or sequences
-            model = self.networks.model(self.progress.arrays, number)
-            means = evaluate(model, task, key=keys[number], size=sequences, data=data)
-            solved[number] = task.solved(means)
-            for metric, mean in means.items():
-                row = values.setdefault(metric, [None] * len(tasks))
-                if np.isfinite(mean):
-                    row[number] = mean
-                else:
-                    self.listener.on_message(
-                        f"{name}: {metric} of network {number} is {mean} and is left out"
-                    )
-        at, seconds = self.position, time.perf_counter() - began
-        self.timing.append(
-            {"kind": "evaluation", "update": at.update, "set": name, "seconds": seconds}
-        )
-        self.listener.on_evaluation(at.update, name, values, solved)
-        return values, solved, sequences
-
-    def validate(self) -> None:
-        """Evaluate on fresh sequences; note who has solved the task, and who moves on."""
+    def note(self, name: str, size: int | None, marks: Marks, **more: Any) -> None:
+        """Write an evaluation down, and tell the listener."""
         at = self.position
-        keys = self.networks.validation_keys(at.update)
-        tasks = [self.lessons[lesson].validation() for lesson in at.lessons]
-        active = self.active
-        values, solved, sequences = self.evaluate("validation", tasks, keys, active)
+        for fault in marks.faults:
+            self.listener.on_message(f"{name}: {fault}, and is left out")
+        self.timing.append(
+            {"kind": "evaluation", "update": at.update, "set": name, "seconds": marks.seconds}
+        )
         self.metrics.append(
             {
                 "kind": "evaluation",
                 "update": at.update,
-                "set": "validation",
-                "axis": None,
-                "size": None,
-                "lesson": at.lessons,
-                "sequences": sequences,
-                "metrics": values,
-                "solved": solved,
+                "set": name,
+                "axis": None if size is None else self.config.task.axis,
+                "size": size,
+                **more,
+                "sequences": marks.sequences,
+                "metrics": marks.metrics,
+                "solved": marks.solved,
             }
         )
-        for number, passed in enumerate(solved):
+        self.listener.on_evaluation(at.update, name, marks.metrics, marks.solved)
+
+    def validate(self) -> None:
+        """Evaluate on fresh sequences; note who has solved the task, and who moves on."""
+        at, active = self.position, self.active
+        marks = self.examiner.begin(
+            self.progress.arrays,
+            [self.lessons[lesson].validation() for lesson in at.lessons],
+            self.networks.validation_keys(at.update),
+            size=self.config.evaluation_size,
+            wanted=active,
+        )()
+        self.note("validation", None, marks, lesson=at.lessons)
+        for number, passed in enumerate(marks.solved):
             if not active[number]:
                 continue
             if at.lessons[number] < len(self.lessons) - 1:
@@ -357,23 +340,23 @@ class _Sitting:
 
         Returns whether it came to the end; a stop is heard between two sets.
         """
-        task, at = self.config.task, self.position
-        everyone = [True] * self.config.seeds
-        for name, (size, test) in final_sets(task).items():
+        config = self.config
+        everyone = [True] * config.seeds
+        sets = {
+            name: (
+                size,
+                self.examiner.begin(
+                    self.progress.arrays,
+                    [task] * config.seeds,
+                    self.networks.test_keys(zlib.crc32(name.encode()) >> 1),
+                    size=config.evaluation_size if name == "test" else config.test_size,
+                    wanted=everyone,
+                ),
+            )
+            for name, (size, task) in final_sets(config.task).items()
+        }
+        for name, (size, collect) in sets.items():
             if self.stop.is_set():
                 return False
-            keys = self.networks.test_keys(zlib.crc32(name.encode()) >> 1)
-            values, solved, sequences = self.evaluate(name, [test] * len(everyone), keys, everyone)
-            self.metrics.append(
-                {
-                    "kind": "evaluation",
-                    "update": at.update,
-                    "set": name,
-                    "axis": None if size is None else task.axis,
-                    "size": size,
-                    "sequences": sequences,
-                    "metrics": values,
-                    "solved": solved,
-                }
-            )
+            self.note(name, size, collect())
         return True
