@@ -1,16 +1,19 @@
 """`MemoryCell`: a controller joined to a memory."""
 
+import math
 from typing import Any, NamedTuple
 
 import equinox as eqx
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Float, PRNGKeyArray
+from jaxtyping import Array, Bool, Float, PRNGKeyArray
 
-from tapehead.cell import Cell, State
-from tapehead.cells.layers import Dropout, LayerNorm, Linear
+from tapehead.cell import Cell, State, scan, select
+from tapehead.cells.layers import Dropout, DropoutState, LayerNorm, Linear
 from tapehead.errors import UserError
+from tapehead.memory import replay
 from tapehead.memory.memory import Memory, MemoryState
+from tapehead.memory.replay import Replayable
 
 
 class MemoryCellState(NamedTuple):
@@ -28,6 +31,32 @@ class MemoryCellState(NamedTuple):
     memory: MemoryState
     reads: Float[Array, "*batch read_heads width"]
     bypass: State
+
+
+class _Thinking(Cell):
+    """A memory network up to its readout."""
+
+    network: "MemoryCell"
+    input_size: int | None = eqx.field(static=True, default=None)
+    output_size: int | None = eqx.field(static=True, default=None)
+
+    def step(self, state: MemoryCellState, x: Array) -> tuple[MemoryCellState, Array]:
+        return self.network._think(state, x)
+
+    def restart(self, state: MemoryCellState, batch: tuple[int, ...]) -> MemoryCellState:
+        return self.network.restart(state, batch)
+
+
+class _Driver(Cell):
+    """A memory network up to its memory: the controller's output joined to the flat interface."""
+
+    network: "MemoryCell"
+    input_size: int | None = eqx.field(static=True, default=None)
+    output_size: int | None = eqx.field(static=True, default=None)
+
+    def step(self, state: State, x: Array) -> tuple[State, Array]:
+        state, hidden, flat = self.network._drive(state, x)
+        return state, jnp.concatenate([hidden, flat], axis=-1)
 
 
 class MemoryCell(Cell):
@@ -125,28 +154,87 @@ class MemoryCell(Cell):
     def _clipped(self, x: Array) -> Array:
         return x if self.clip is None else jnp.clip(x, -self.clip, self.clip)
 
+    def _drive(self, state: State, x: Array) -> tuple[State, Array, Array]:
+        """The controller's new state and output, and the flat interface vector it asks for."""
+        state, hidden = self.controller.step(state, x)
+        hidden = self._clipped(hidden)
+        flat = self.interface(hidden)
+        return state, hidden, flat if self.norm is None else self.norm(flat)
+
     def _control(self, state: MemoryCellState, x: Array) -> tuple[State, Array, Any]:
         """The controller's new state and output, and the interface it asks for."""
         reads = state.reads.reshape(*state.reads.shape[:-2], -1)
-        controller, hidden = self.controller.step(
-            state.controller, jnp.concatenate([x, reads], axis=-1)
-        )
-        hidden = self._clipped(hidden)
-        flat = self.interface(hidden)
-        if self.norm is not None:
-            flat = self.norm(flat)
+        joined = jnp.concatenate([x, reads], axis=-1)
+        controller, hidden, flat = self._drive(state.controller, joined)
         return controller, hidden, self.memory.interface(flat)
+
+    def _think(self, state: MemoryCellState, x: Array) -> tuple[MemoryCellState, Array]:
+        """A step up to the readout: the controller's output joined to the reads."""
+        controller, hidden, interface = self._control(state, x)
+        memory, reads = self.memory.step(state.memory, interface)
+        state = state._replace(controller=controller, memory=memory, reads=reads)
+        return state, jnp.concatenate([hidden, reads.reshape(*reads.shape[:-2], -1)], axis=-1)
+
+    def _answer(self, passed: Array, reads: Array) -> Array:
+        """The output, from what the bypass let through and the reads."""
+        return self._clipped(self.readout(jnp.concatenate([passed, reads], axis=-1)))
 
     def step(
         self, state: MemoryCellState, x: Float[Array, "*batch features"]
     ) -> tuple[MemoryCellState, Float[Array, "*batch outputs"]]:
         """Control, write, read, answer."""
-        controller, hidden, interface = self._control(state, x)
-        memory, reads = self.memory.step(state.memory, interface)
+        after, thought = self._think(state, x)
+        hidden, reads = jnp.split(thought, [self._hidden_size], axis=-1)
         bypass, passed = self.bypass.step(state.bypass, hidden)
-        flat_reads = reads.reshape(*reads.shape[:-2], -1)
-        y = self._clipped(self.readout(jnp.concatenate([passed, flat_reads], axis=-1)))
-        return MemoryCellState(controller, memory, reads, bypass), y
+        return after._replace(bypass=bypass), self._answer(passed, reads)
+
+    def unroll(
+        self,
+        state: MemoryCellState,
+        xs: Float[Array, "time *batch features"],
+        *,
+        mask: Bool[Array, "time *batch"] | None = None,
+        starts: Bool[Array, "time *batch"] | None = None,
+    ) -> tuple[MemoryCellState, Float[Array, "time *batch outputs"]]:
+        """As `Cell.unroll`, with the readout of all steps in one product.
+
+        A `Replayable` memory without parameters, and not to begin anew on the way, is unrolled
+        with a faster gradient of its own (reverse mode only).
+        """
+        learned = jax.tree.leaves(eqx.filter(self.memory, eqx.is_array))
+        if isinstance(self.memory, Replayable) and starts is None and not learned:
+            after, thoughts = self._replayed(self.memory, state, xs, mask)
+        else:
+            after, thoughts = scan(_Thinking(self), state, xs, mask=mask, starts=starts)
+        hidden, reads = jnp.split(thoughts, [self._hidden_size], axis=-1)
+        if isinstance(state.bypass, DropoutState):
+            bypass, hidden = self.bypass.unroll(state.bypass, hidden, mask=mask, starts=starts)
+            after = after._replace(bypass=bypass)
+        ys = self._answer(hidden, reads)
+        return after, ys if mask is None else select(mask, ys, jnp.zeros_like(ys))
+
+    @property
+    def _hidden_size(self) -> int:
+        return self.readout.weight.shape[1] - self.memory.read_heads * self.memory.width
+
+    def _replayed(
+        self, memory: Replayable, state: MemoryCellState, xs: Array, mask: Array | None
+    ) -> tuple[MemoryCellState, Array]:
+        """`_think` over all steps, by `tapehead.memory.replay`, which knows one batch axis."""
+        batch = xs.shape[1:-1]
+        lanes = math.prod(batch)
+        walk = replay.Walk(state.controller, state.memory, state.reads)
+        walk = jax.tree.map(lambda x: x.reshape(lanes, *x.shape[len(batch) :]), walk)
+        flat_xs, flat_mask = jax.tree.map(
+            lambda x: x.reshape(xs.shape[0], lanes, *x.shape[1 + len(batch) :]), (xs, mask)
+        )
+        walk, given, reads = replay.unroll(_Driver(self), memory, walk, flat_xs, flat_mask)
+        walk = jax.tree.map(lambda x: x.reshape(*batch, *x.shape[1:]), walk)
+        thoughts = jnp.concatenate(
+            [given[..., : self._hidden_size], reads.reshape(*reads.shape[:2], -1)], axis=-1
+        )
+        thoughts = thoughts.reshape(xs.shape[0], *batch, -1)
+        return state._replace(**walk._asdict()), thoughts
 
     def restart(self, state: MemoryCellState, batch: tuple[int, ...]) -> MemoryCellState:
         """A fresh memory; random streams go on."""

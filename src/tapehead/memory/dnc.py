@@ -10,13 +10,28 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, PRNGKeyArray
 
-from tapehead.cell import Cell
+from tapehead.cell import Cell, select
 from tapehead.errors import UserError, at_least, nearest
-from tapehead.memory.addressing import Similarity, content_weights, read, resolve_similarity
+from tapehead.memory.addressing import (
+    Similarity,
+    content_weights,
+    erase_and_add,
+    read,
+    resolve_similarity,
+)
 from tapehead.memory.cell import MemoryCell
 from tapehead.memory.controller import build_controller
-from tapehead.memory.links import drop_small, follow, keep_largest, next_link, next_precedence
-from tapehead.memory.memory import Memory
+from tapehead.memory.links import (
+    drop_small,
+    follow,
+    follow_pullback,
+    keep_largest,
+    links_pullback,
+    next_link,
+    next_precedence,
+)
+from tapehead.memory.outline import outlined, pullback
+from tapehead.memory.replay import Replayable
 from tapehead.memory.usage import allocations, next_usage, retention
 from tapehead.numerics import oneplus, sharpen
 
@@ -80,7 +95,50 @@ class DNCInterface(NamedTuple):
     sharpness: Float[Array, "*batch read_heads 2"] | tuple[()]
 
 
-class DNCMemory(Memory):
+class DNCTrail(NamedTuple):
+    """What is kept of a step of a `DNCMemory`; what a variant lacks is `()`.
+
+    **Attributes:** the usage and the weightings by which the step wrote and read, and those that
+    they were mixed from, shaped as in `DNCState`.
+    """
+
+    usage: Array
+    write_weights: Array
+    read_weights: Array
+    write_content: Array
+    read_content: Array
+    forward: Array | tuple[()]
+    backward: Array | tuple[()]
+
+
+@jax.custom_vjp
+def outer(
+    rows: Float[Array, "*batch heads width"], weights: Float[Array, "*batch heads slots"]
+) -> Float[Array, "*batch width slots"]:
+    """Σ_h rows_h weights_hᵀ, head by head: XLA's product of two thin matrices is slower."""
+    products = [
+        rows[..., head, :, None] * weights[..., head, None, :] for head in range(rows.shape[-2])
+    ]
+    return sum(products[1:], start=products[0])
+
+
+def _outer_backward(inputs: tuple[Array, Array], of_outer: Array) -> tuple[Array, Array]:
+    rows, weights = inputs
+    return (
+        jnp.einsum("...wn,...hn->...hw", of_outer, weights),
+        jnp.einsum("...hw,...wn->...hn", rows, of_outer),
+    )
+
+
+outer.defvjp(lambda rows, weights: (outer(rows, weights), (rows, weights)), _outer_backward)
+
+
+def read_columns(columns: Array, weights: Array) -> Array:
+    """`read` from a memory with its slots on the last axis."""
+    return read(jnp.swapaxes(columns, -1, -2), weights)
+
+
+class DNCMemory(Replayable):
     """The memory of a Differentiable Neural Computer.
 
     A step with one write head, in the paper's order:
@@ -244,33 +302,68 @@ class DNCMemory(Memory):
         mask = None if isinstance(masks, tuple) else masks
         return content_weights(memory, keys, strengths, self.similarity, mask=mask)
 
+    def _usage(
+        self, usage: Array, write_weights: Array, read_weights: Array, free_gates: Array
+    ) -> tuple[Array, Array]:
+        """The usage before writing, and ψ."""
+        retained = retention(read_weights, free_gates)
+        return next_usage(usage, write_weights, retained), retained
+
+    def _place(
+        self, usage: Array, content: Array, allocation_gates: Array, write_gates: Array
+    ) -> tuple[Array, Array]:
+        """Where to write, and where is free to."""
+        offers = allocations(usage, allocation_gates * write_gates)
+        gates = allocation_gates[..., None]
+        return write_gates[..., None] * (gates * offers + (1 - gates) * content), offers
+
+    def _entries(self, weights: Array) -> Array:
+        """What of a weighting enters the links."""
+        return keep_largest(weights, self.link_entries) if self.links == "sparse" else weights
+
+    def _link(self, link: Array, precedence: Array, weights: Array) -> Array:
+        """The next links, from what enters them."""
+        link = next_link(link, precedence, weights)
+        return drop_small(link, self.link_entries) if self.links == "sparse" else link
+
+    def _mix(
+        self,
+        forward: Array,
+        backward: Array,
+        content: Array,
+        modes: Array,
+        sharpness: Array | tuple[()],
+    ) -> Array:
+        """Where to read."""
+        if not isinstance(sharpness, tuple):
+            exponents = sharpness[..., None, :]
+            forward = sharpen(forward, jnp.broadcast_to(exponents[..., 0], forward.shape[:-1]))
+            backward = sharpen(backward, jnp.broadcast_to(exponents[..., 1], backward.shape[:-1]))
+        ways = jnp.concatenate([backward, content[..., None, :], forward], axis=-2)
+        return jnp.sum(modes[..., None] * ways, axis=-2)
+
     def _write(self, state: DNCState, interface: DNCInterface) -> tuple[DNCState, dict[str, Array]]:
         """The state after freeing and writing, and the weightings that led there."""
-        retained = retention(state.read_weights, interface.free_gates)
-        usage = next_usage(state.usage, state.write_weights, retained)
-        offers = allocations(usage, interface.allocation_gates * interface.write_gates)
+        usage, retained = self._usage(
+            state.usage, state.write_weights, state.read_weights, interface.free_gates
+        )
         content = self._content(
             state.memory, interface.write_keys, interface.write_strengths, interface.write_masks
         )
-        gates = interface.allocation_gates[..., None]
-        weights = interface.write_gates[..., None] * (gates * offers + (1 - gates) * content)
+        weights, offers = self._place(
+            usage, content, interface.allocation_gates, interface.write_gates
+        )
         kept = state.memory
         if self.erase_on_deallocation:
             kept = kept * retained[..., None]
-        for head in range(self.write_heads):
-            erase = weights[..., head, :, None] * interface.erase[..., head, None, :]
-            kept = kept * (1 - erase)
-        memory = kept + jnp.einsum("...hn,...hw->...nw", weights, interface.write_vectors)
+        memory = erase_and_add(kept, weights, interface.erase, interface.write_vectors)
         state = state._replace(memory=memory, usage=usage, write_weights=weights)
         if not isinstance(state.link, tuple) and not isinstance(state.precedence, tuple):
-            written, before = weights, state.precedence
-            if self.links == "sparse":
-                written = keep_largest(written, self.link_entries)
-                before = keep_largest(before, self.link_entries)
-            link = next_link(state.link, before, written)
-            if self.links == "sparse":
-                link = drop_small(link, self.link_entries)
-            state = state._replace(link=link, precedence=next_precedence(state.precedence, weights))
+            before, written = self._entries(state.precedence), self._entries(weights)
+            state = state._replace(
+                link=self._link(state.link, before, written),
+                precedence=next_precedence(state.precedence, weights),
+            )
         return state, {"allocation": offers, "write_content": content}
 
     def _read(self, state: DNCState, interface: DNCInterface) -> tuple[Array, dict[str, Array]]:
@@ -282,12 +375,7 @@ class DNCMemory(Memory):
         if isinstance(state.link, tuple) or isinstance(interface.read_modes, tuple):
             return content, seen
         forward, backward = follow(state.link, state.read_weights)
-        if not isinstance(interface.sharpness, tuple):
-            exponents = interface.sharpness[..., None, :]
-            forward = sharpen(forward, jnp.broadcast_to(exponents[..., 0], forward.shape[:-1]))
-            backward = sharpen(backward, jnp.broadcast_to(exponents[..., 1], backward.shape[:-1]))
-        ways = jnp.concatenate([backward, content[..., None, :], forward], axis=-2)
-        weights = jnp.sum(interface.read_modes[..., None] * ways, axis=-2)
+        weights = self._mix(forward, backward, content, interface.read_modes, interface.sharpness)
         return weights, {**seen, "forward": forward, "backward": backward}
 
     def step(
@@ -303,6 +391,196 @@ class DNCMemory(Memory):
             return state._replace(read_weights=weights), read(state.memory, weights)
 
         return step(state, interface)
+
+    def rearranged(self, state: DNCState) -> DNCState:
+        """The memory with its slots on the last axis, which is the longer one."""
+        return state._replace(memory=jnp.swapaxes(state.memory, -1, -2))
+
+    def _content_in_columns(
+        self, columns: Array, keys: Array, strengths: Array, masks: Array | tuple[()]
+    ) -> Array:
+        return self._content(jnp.swapaxes(columns, -1, -2), keys, strengths, masks)
+
+    def _write_in_columns(
+        self, columns: Array, retained: Array, weights: Array, erase: Array, vectors: Array
+    ) -> Array:
+        if self.erase_on_deallocation:
+            columns = columns * retained[..., None, :]
+        for head in range(self.write_heads):
+            here = slice(head, head + 1)
+            columns = columns * (1 - outer(erase[..., here, :], weights[..., here, :]))
+        return columns + outer(vectors, weights)
+
+    def _rebuilt(
+        self, state: DNCState, flat: Array, mask: Array | None, weights: Array
+    ) -> DNCState:
+        """Memory, links and precedence after a step that writes with those weights."""
+
+        def rebuild(state: DNCState, flat: Array, mask: Array | None, weights: Array) -> DNCState:
+            interface = self.interface(flat)
+            retained = retention(state.read_weights, interface.free_gates)
+            if mask is not None:
+                # Nothing is freed or written where the step is not taken.
+                retained = select(mask, retained, jnp.ones_like(retained))
+                weights = select(mask, weights, jnp.zeros_like(weights))
+            columns = self._write_in_columns(
+                state.memory, retained, weights, interface.erase, interface.write_vectors
+            )
+            if isinstance(state.link, tuple) or isinstance(state.precedence, tuple):
+                return state._replace(memory=columns)
+            before, written = self._entries(state.precedence), self._entries(weights)
+            return state._replace(
+                memory=columns,
+                link=self._link(state.link, before, written),
+                precedence=next_precedence(state.precedence, weights),
+            )
+
+        return outlined(rebuild)(state, flat, mask, weights)
+
+    def _held(
+        self, mask: Array | None, trail: DNCTrail, before: DNCState, after: DNCState
+    ) -> DNCState:
+        """`after` with usage and weightings from the trail, or as before where not taken."""
+        new = (trail.usage, trail.read_weights, trail.write_weights)
+        if mask is not None:
+            new = select(mask, new, (before.usage, before.read_weights, before.write_weights))
+        return after._replace(usage=new[0], read_weights=new[1], write_weights=new[2])
+
+    def advance(
+        self, state: DNCState, flat: Array, mask: Array | None
+    ) -> tuple[DNCState, Array, DNCTrail]:
+        """See `Replayable`."""
+        interface = outlined(self.interface)(flat)
+        usage, _ = outlined(self._usage)(
+            state.usage, state.write_weights, state.read_weights, interface.free_gates
+        )
+        write_content = outlined(self._content_in_columns)(
+            state.memory, interface.write_keys, interface.write_strengths, interface.write_masks
+        )
+        weights, _ = outlined(self._place)(
+            usage, write_content, interface.allocation_gates, interface.write_gates
+        )
+        after = self._rebuilt(state, flat, mask, weights)
+        content = outlined(self._content_in_columns)(
+            after.memory, interface.read_keys, interface.read_strengths, interface.read_masks
+        )
+        forward, backward, read_weights = (), (), content
+        if not isinstance(after.link, tuple):
+            forward, backward = follow(after.link, state.read_weights)
+            read_weights = outlined(self._mix)(
+                forward, backward, content, interface.read_modes, interface.sharpness
+            )
+        reads = outlined(read_columns)(after.memory, read_weights)
+        trail = DNCTrail(usage, weights, read_weights, write_content, content, forward, backward)
+        return self._held(mask, trail, state, after), reads, trail
+
+    def retrace(
+        self, state: DNCState, flat: Array, mask: Array | None, trail: DNCTrail
+    ) -> DNCState:
+        """See `Replayable`."""
+        return self._held(mask, trail, state, self._rebuilt(state, flat, mask, trail.write_weights))
+
+    def pullback(
+        self,
+        before: DNCState,
+        after: DNCState,
+        flat: Array,
+        mask: Array | None,
+        trail: DNCTrail,
+        of_after: DNCState,
+        of_reads: Array,
+    ) -> tuple[DNCState, Array]:
+        """See `Replayable`: the stages of a step, last to first."""
+        interface = outlined(self.interface)(flat)
+        of_new = (of_after.usage, of_after.read_weights, of_after.write_weights)
+        of_held = jax.tree.map(jnp.zeros_like, of_new)
+        if mask is not None:
+            of_new, of_held = select(mask, of_new, of_held), select(mask, of_held, of_new)
+        of_usage, of_read_weights, of_write_weights = of_new
+
+        of_columns, of_more = pullback(read_columns, after.memory, trail.read_weights)(of_reads)
+        of_read_weights = of_read_weights + of_more
+        of_columns = of_columns + of_after.memory
+        of_content, of_modes, of_sharpness = of_read_weights, (), ()
+        of_link, of_precedence, of_read_before = (), (), 0
+        if not isinstance(after.link, tuple):
+            of_forward, of_backward, of_content, of_modes, of_sharpness = pullback(
+                self._mix,
+                *(trail.forward, trail.backward, trail.read_content),
+                *(interface.read_modes, interface.sharpness),
+            )(of_read_weights)
+        of_more, of_read_keys, of_read_strengths, of_read_masks = pullback(
+            self._content_in_columns,
+            *(after.memory, interface.read_keys, interface.read_strengths, interface.read_masks),
+        )(of_content)
+        of_columns = of_columns + of_more
+
+        weights, retained = (
+            trail.write_weights,
+            retention(before.read_weights, interface.free_gates),
+        )
+        if mask is not None:
+            weights = select(mask, weights, jnp.zeros_like(weights))
+            retained = select(mask, retained, jnp.ones_like(retained))
+        of_columns, of_retained, of_weights, of_erase, of_vectors = pullback(
+            self._write_in_columns,
+            *(before.memory, retained, weights, interface.erase, interface.write_vectors),
+        )(of_columns)
+
+        if not isinstance(after.link, tuple):
+            sparse = self.links == "sparse"
+            least = 1 / self.link_entries if sparse else 0
+            of_link, of_read_before = follow_pullback(
+                *(after.link, before.read_weights, of_after.link, of_forward, of_backward, least)
+            )
+            last, written = before.precedence, weights
+            if sparse:
+                last, written = outlined(self._entries)(last), outlined(self._entries)(written)
+            of_link, of_last, of_written = links_pullback(before.link, last, written, of_link)
+            if sparse:
+                (of_last,) = pullback(self._entries, before.precedence)(of_last)
+                (of_written,) = pullback(self._entries, weights)(of_written)
+            of_precedence, of_more = pullback(next_precedence, before.precedence, weights)(
+                of_after.precedence
+            )
+            of_precedence = of_precedence + of_last
+            of_weights = of_weights + of_written + of_more
+
+        if mask is not None:
+            of_weights = select(mask, of_weights, jnp.zeros_like(of_weights))
+            of_retained = select(mask, of_retained, jnp.zeros_like(of_retained))
+        of_more, of_write_content, of_allocation_gates, of_write_gates = pullback(
+            lambda *inputs: self._place(*inputs)[0],
+            *(trail.usage, trail.write_content),
+            *(interface.allocation_gates, interface.write_gates),
+        )(of_weights + of_write_weights)
+        of_usage = of_usage + of_more
+        of_more, of_write_keys, of_write_strengths, of_write_masks = pullback(
+            self._content_in_columns,
+            *(before.memory, interface.write_keys, interface.write_strengths),
+            interface.write_masks,
+        )(of_write_content)
+        of_columns = of_columns + of_more
+        of_usage, of_write_weights, of_read_weights, of_free_gates = pullback(
+            self._usage,
+            *(before.usage, before.write_weights, before.read_weights, interface.free_gates),
+        )((of_usage, of_retained))
+
+        of_interface = DNCInterface(
+            *(of_read_keys, of_read_strengths, of_write_keys, of_write_strengths),
+            *(of_erase, of_vectors, of_free_gates, of_allocation_gates, of_write_gates),
+            *(of_modes, of_read_masks, of_write_masks, of_sharpness),
+        )
+        (of_flat,) = pullback(self.interface, flat)(of_interface)
+        of_before = DNCState(
+            memory=of_columns,
+            usage=of_usage + of_held[0],
+            link=of_link,
+            precedence=of_precedence,
+            read_weights=of_read_weights + of_read_before + of_held[1],
+            write_weights=of_write_weights + of_held[2],
+        )
+        return of_before, of_flat
 
     def observe(self, state: DNCState, interface: DNCInterface) -> dict[str, Any]:
         """The weightings by allocation, by content and along the links of the coming step."""

@@ -4,6 +4,8 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
+from tapehead.memory.outline import outlined
+
 
 def next_link(
     link: Float[Array, "*batch write_heads slots slots"],
@@ -70,3 +72,65 @@ def follow(
     forward = jnp.einsum("...hij,...rj->...rhi", link, read_weights)
     backward = jnp.einsum("...hij,...ri->...rhj", link, read_weights)
     return forward, backward
+
+
+def links_pullback(
+    link: Float[Array, "*batch write_heads slots slots"],
+    precedence: Float[Array, "*batch write_heads slots"],
+    write_weights: Float[Array, "*batch write_heads slots"],
+    of_link: Float[Array, "*batch write_heads slots slots"],
+) -> tuple[Array, Array, Array]:
+    """The gradients of `next_link`, from that of its result.
+
+    With G the gradient of L_t off the diagonal, that of L_{t−1} is (1 − w[i] − w[j]) G, that of p
+    is Gᵀ w, and that of w is G p less the sums over the rows and over the columns of G ∘ L_{t−1}.
+    """
+    # Sums over a matrix are products with a vector here: XLA's reductions are slow on the CPU.
+    scaled = outlined(jnp.multiply)(of_link, link)
+    ones = jnp.ones_like(write_weights)
+
+    def by_rows(matrix: Array, vector: Array) -> Array:
+        return jnp.einsum("...ij,...j->...i", matrix, vector)
+
+    def by_columns(matrix: Array, vector: Array) -> Array:
+        return jnp.einsum("...ij,...i->...j", matrix, vector)
+
+    def decayed(of_link: Array, write_weights: Array) -> Array:
+        return (1 - write_weights[..., :, None] - write_weights[..., None, :]) * of_link
+
+    of_weights = by_rows(of_link, precedence) - by_rows(scaled, ones) - by_columns(scaled, ones)
+    of_precedence = by_columns(of_link, write_weights)
+    return outlined(decayed)(of_link, write_weights), of_precedence, of_weights
+
+
+def follow_pullback(
+    link: Float[Array, "*batch write_heads slots slots"],
+    read_weights: Float[Array, "*batch read_heads slots"],
+    of_link: Float[Array, "*batch write_heads slots slots"],
+    of_forward: Float[Array, "*batch read_heads write_heads slots"],
+    of_backward: Float[Array, "*batch read_heads write_heads slots"],
+    least: float,
+) -> tuple[Array, Array]:
+    """The gradients of `follow`, that of the link added to `of_link` and kept off its diagonal.
+
+    Links below `least`, if above 0, were dropped and have no gradient.
+    """
+
+    def add(
+        of_link: Array, link: Array, of_forward: Array, of_backward: Array, read_weights: Array
+    ) -> Array:
+        # One product of vectors after the other: they are few, and the matrices are passed once.
+        for head in range(read_weights.shape[-2]):
+            weights = read_weights[..., head, None, :]
+            of_link = of_link + of_forward[..., head, :, :, None] * weights[..., None, :]
+            of_link = of_link + weights[..., :, None] * of_backward[..., head, :, None, :]
+        number = jax.lax.broadcasted_iota(jnp.int32, of_link.shape, of_link.ndim - 1)
+        other = jax.lax.broadcasted_iota(jnp.int32, of_link.shape, of_link.ndim - 2)
+        held = number != other
+        if least > 0:
+            held = held & (link >= least)
+        return jnp.where(held, of_link, jnp.zeros((), of_link.dtype))
+
+    of_weights = jnp.einsum("...hij,...rhi->...rj", link, of_forward)
+    of_weights = of_weights + jnp.einsum("...hij,...rhj->...ri", link, of_backward)
+    return outlined(add)(of_link, link, of_forward, of_backward, read_weights), of_weights
