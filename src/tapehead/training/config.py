@@ -63,7 +63,7 @@ class RunConfig(Generic[TaskT, ModelT, RuleT, OptimizerT]):
     """Sequences in each evaluation during training, and in the test at the end."""
     test_size: int = 200
     """Sequences in each of the other tests at the end: longer ones, and so on."""
-    patience: int = 2
+    patience: int = 3
     """Evaluations in a row that must count as solved before the run stops."""
     stop_when_solved: bool = True
     """Stop as soon as every network has solved the task; otherwise use all updates."""

@@ -41,7 +41,7 @@ class Recall(BitTask):
     bits: int = 8
     """Bits in each vector."""
 
-    sizes: ClassVar[tuple[int, ...]] = (5, 10, 15, 20, 25, 30, 40, 50, 75, 100, 120)
+    sizes: ClassVar[tuple[int, ...]] = (5, 10, 20, 30, 50, 100, 120)
 
     def __post_init__(self):
         owner = type(self).__name__
