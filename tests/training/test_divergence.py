@@ -90,8 +90,7 @@ def test_the_last_good_checkpoint_is_kept(tmp_path, monkeypatch):
     """An update that makes a parameter infinite, in the middle of a call."""
     monkeypatch.setattr(SGD, "rates", lambda self, total: lambda u: jnp.where(u < 13, 0.1, jnp.inf))
     message, run = diverges(tmp_path / "run", small_config(optimizer=SGD(), seeds=1))
-    assert message.startswith("training diverged at update 13: the parameter 'cells.0.")
-    assert "became" in message
+    assert message.startswith("training diverged at update 13: the optimiser's change of 'c")
     assert "the loss is 0." in message
     assert message.endswith("the last checkpoint is kept")
     assert [p.name for p in (run.folder / "checkpoints").iterdir()] == ["0000000010"]

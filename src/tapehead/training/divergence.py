@@ -9,7 +9,7 @@ from tapehead.learning import sequence_gradient
 from tapehead.tasks import Task
 from tapehead.tasks.task import Data
 from tapehead.training.storage import named_leaves
-from tapehead.training.update import Progress, Updater, draw, gradient
+from tapehead.training.update import Progress, Updater, as_vector, draw, gradient
 
 
 class Diverged(RuntimeError):
@@ -43,11 +43,13 @@ def explain(
         model = eqx.combine(before.arrays, updater.static)
         sequences, at, model_key = draw(config, task, model, key, data)
         _, seen = sequence_gradient(config.rule, at, sequences, task.loss, key=model_key)
-        grads, _ = gradient(config, task, model, key, data)
-        arrays, _ = updater.apply(before.arrays, before.optimizer, grads)
-        return sequences.inputs, seen, grads, eqx.filter(arrays, eqx.is_inexact_array)
+        grads = gradient(config, task, model, key, data).vector
+        vector, model_at = as_vector(model)
+        change, _ = updater.step(vector, before.optimizer, grads)
+        named = (eqx.filter(model_at(v), eqx.is_inexact_array) for v in (grads, change))
+        return sequences.inputs, seen, *named
 
-    inputs, seen, grads, parameters = jax.tree.map(np.asarray, repeat(before))
+    inputs, seen, grads, changes = jax.tree.map(np.asarray, repeat(before))
     if np.issubdtype(inputs.dtype, np.floating) and (step := first_bad_step(inputs)) is not None:
         return (
             f"the task's inputs are not finite from time step {step} on: mend the data or the "
@@ -61,8 +63,8 @@ def explain(
         where = f"the loss is {float(seen.loss):.4g}"
     if (bad := first_bad(named_leaves(grads))) is not None:
         what = f"the gradient of '{bad[0]}' is {bad[1]}"
-    elif (bad := first_bad(named_leaves(parameters))) is not None:
-        what = f"the parameter '{bad[0]}' became {bad[1]}"
+    elif (bad := first_bad(named_leaves(changes))) is not None:
+        what = f"the optimiser's change of '{bad[0]}' is {bad[1]}"
     else:
         sizes = {n: float(np.abs(g).max(initial=0)) for n, g in named_leaves(grads).items()}
         name = max(sizes, key=lambda n: sizes[n])

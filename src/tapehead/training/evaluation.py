@@ -91,24 +91,40 @@ def evaluate(
     at_least("evaluate", 1, size=size, batch=batch)
     if data is None:
         data = task.data()
-    finite = task.size(data)
-    total = size if finite is None else finite
-    batch = min(batch, total)
+    total = task.size(data) or size
     found: dict[str, list[np.ndarray]] = {}
-    for number, first in enumerate(range(0, total, batch)):
-        if finite is None:
-            sequences, windows = _sample(task, jax.random.fold_in(key, number), batch, data)
-        else:
-            indices = jnp.minimum(jnp.arange(first, first + batch), total - 1)
-            sequences, windows = _batch_at(task, indices, data)
-        state, outputs = _begin(model, batch), []
-        for inputs, mask in windows:
-            state, window = _window(model, state, inputs, mask)
-            outputs.append(window)
+    for first in range(0, total, batch):
         # The last batch is drawn as full as the others and cut to what is wanted.
-        for name, values in _measure(task, outputs, sequences).items():
-            found.setdefault(name, []).append(np.asarray(values)[: total - first])
+        values = _marks(model, task, key, first, min(batch, total), total, data)
+        for name, value in values.items():
+            found.setdefault(name, []).append(np.asarray(value)[: total - first])
     return {n: float(np.mean(np.concatenate(v), dtype=np.float64)) for n, v in found.items()}
+
+
+def rehearse(
+    model: Cell, task: Task, *, size: int = 1000, batch: int = 100, data: Data | None = None
+) -> None:
+    """Compile what `evaluate` with these arguments will need, by one batch of it."""
+    if data is None:
+        data = task.data()
+    total = task.size(data) or size
+    _marks(model, task, jax.random.key(0), 0, min(batch, total), total, data)
+
+
+def _marks(
+    model: Cell, task: Task, key: PRNGKeyArray, first: int, batch: int, total: int, data: Data
+) -> dict[str, Array]:
+    """The metrics of each of the `batch` sequences from number `first` on."""
+    if task.size(data) is None:
+        sequences, windows = _sample(task, jax.random.fold_in(key, first // batch), batch, data)
+    else:
+        indices = jnp.minimum(jnp.arange(first, first + batch), total - 1)
+        sequences, windows = _batch_at(task, indices, data)
+    state, outputs = _begin(model, batch), []
+    for inputs, mask in windows:
+        state, window = _window(model, state, inputs, mask)
+        outputs.append(window)
+    return _measure(task, outputs, sequences)
 
 
 def final_sets(task: Task) -> dict[str, tuple[int | None, Task]]:

@@ -1,8 +1,9 @@
 """Evaluations of all networks of a run, several at a time."""
 
 import os
+import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Any
@@ -12,7 +13,7 @@ from jaxtyping import PRNGKeyArray
 
 from tapehead.tasks import Task
 from tapehead.tasks.task import Data
-from tapehead.training.evaluation import evaluate
+from tapehead.training.evaluation import evaluate, rehearse
 from tapehead.training.networks import Networks
 
 
@@ -47,10 +48,28 @@ class Examiner:
     def __init__(self, networks: Networks, data: Callable[[Task], Data]):
         self.networks = networks
         self.data = data
+        self.closed = threading.Event()
         self.pool = ThreadPoolExecutor(min(os.cpu_count() or 1, 8), "evaluation")
+
+    def rehearse(self, arrays: Any, sets: Mapping[Task, int]) -> None:
+        """Compile evaluations on these tasks, each with its number of sequences, beforehand.
+
+        It is done by one thread while training, which seldom uses more than one core, goes on.
+        """
+        model = self.networks.model(arrays, 0)
+        data = {task: self.data(task) for task in sets}
+
+        def rehearsals() -> None:
+            for task, size in sets.items():
+                if self.closed.is_set():
+                    return
+                rehearse(model, task, size=size, data=data[task])
+
+        self.pool.submit(rehearsals)
 
     def close(self) -> None:
         """Drop what has not begun and wait for what has."""
+        self.closed.set()
         self.pool.shutdown(cancel_futures=True)
 
     def begin(

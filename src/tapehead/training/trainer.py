@@ -151,6 +151,7 @@ class _Sitting:
         now = datetime.now(UTC).isoformat(timespec="seconds")
         self.timing.append({"kind": "start", "update": start, "time": now})
         self.listener.on_start(self.run_folder, start)
+        self.rehearse()
         outcome = self.learn()
         self.run_folder.save_models(self.progress.arrays)
         if outcome != "stopped" and not self.test():
@@ -335,25 +336,39 @@ class _Sitting:
         position["metrics"] = {"size": self.metrics.size, "digest": self.metrics.digest}
         self.checkpoints.save(self.position.update, self.progress, position)
 
+    def tests(self) -> dict[str, tuple[int | None, Task, int]]:
+        """The test sets at the end by name: the size on the axis, the task, how many sequences."""
+        config = self.config
+        return {
+            name: (size, task, config.evaluation_size if name == "test" else config.test_size)
+            for name, (size, task) in final_sets(config.task).items()
+        }
+
+    def rehearse(self) -> None:
+        """Have what evaluations need compiled while training is compiled and runs."""
+        config = self.config
+        sets = {lesson.validation(): config.evaluation_size for lesson in self.lessons}
+        sets |= {task: sequences for _, task, sequences in self.tests().values()}
+        self.examiner.rehearse(self.progress.arrays, sets)
+
     def test(self) -> bool:
         """Evaluate on every named test set and along the axis of generalisation.
 
         Returns whether it came to the end; a stop is heard between two sets.
         """
-        config = self.config
-        everyone = [True] * config.seeds
+        seeds = self.config.seeds
         sets = {
             name: (
                 size,
                 self.examiner.begin(
                     self.progress.arrays,
-                    [task] * config.seeds,
+                    [task] * seeds,
                     self.networks.test_keys(zlib.crc32(name.encode()) >> 1),
-                    size=config.evaluation_size if name == "test" else config.test_size,
-                    wanted=everyone,
+                    size=sequences,
+                    wanted=[True] * seeds,
                 ),
             )
-            for name, (size, task) in final_sets(config.task).items()
+            for name, (size, task, sequences) in self.tests().items()
         }
         for name, (size, collect) in sets.items():
             if self.stop.is_set():

@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 import equinox as eqx
 import jax
 import jax.numpy as jnp
-import optax
+from jax.flatten_util import ravel_pytree
 from jaxtyping import Array, Bool, Float, Int, PRNGKeyArray
 
 from tapehead.cell import Cell, select
@@ -47,24 +47,22 @@ class Gradient(NamedTuple):
 
     **Attributes:**
 
-    - `grads`: the gradient of loss and regularisation, before clipping.
+    - `vector`: the gradient of loss and regularisation, before clipping, as `as_vector` lays out
+        the parameters. Optimisers work on this one vector: a few large operations are compiled
+        and run faster than a few for every parameter.
     - `metrics`: `loss` (the batch's mean in nats per scored step, without regularisation),
-        `gradient_norm` (of `grads`) and the task's own, as means over the batch.
+        `gradient_norm` (of `vector`) and the task's own, as means over the batch.
     """
 
-    grads: Arrays
+    vector: Float[Array, " parameters"]
     metrics: Mapping[str, Float[Array, ""]]
 
 
-def add_noise(model: Cell, key: PRNGKeyArray, deviation: float) -> Cell:
-    """The model with Gaussian noise added to every parameter."""
+def as_vector(model: Cell) -> tuple[Float[Array, " parameters"], Callable[[Array], Cell]]:
+    """All parameters in one vector, and the way back to the model with other parameters."""
     parameters, rest = eqx.partition(model, eqx.is_inexact_array)
-    leaves, tree = jax.tree.flatten(parameters)
-    noisy = [
-        w + deviation * jax.random.normal(k, w.shape, w.dtype)
-        for w, k in zip(leaves, jax.random.split(key, len(leaves)), strict=True)
-    ]
-    return eqx.combine(jax.tree.unflatten(tree, noisy), rest)
+    vector, unravel = ravel_pytree(parameters)
+    return vector, lambda vector: eqx.combine(unravel(vector), rest)
 
 
 def draw(
@@ -73,34 +71,33 @@ def draw(
     """A batch of `task`, the model where its gradient is to be taken, and a key for its dropout."""
     sample_key, model_key, noise_key = jax.random.split(key, 3)
     sequences = task.sample(sample_key, config.batch, data)
-    at = add_noise(model, noise_key, config.weight_noise) if config.weight_noise else model
-    return sequences, at, model_key
+    if config.weight_noise:
+        vector, model_at = as_vector(model)
+        noise = jax.random.normal(noise_key, vector.shape, vector.dtype)
+        model = model_at(vector + config.weight_noise * noise)
+    return sequences, model, model_key
 
 
 def gradient(config: AnyConfig, task: Task, model: Cell, key: PRNGKeyArray, data: Data) -> Gradient:
     """Draw a batch of `task` with `key` and take the gradient of its regularised loss."""
     sequences, at, model_key = draw(config, task, model, key, data)
     grads, seen = sequence_gradient(config.rule, at, sequences, task.loss, key=model_key)
-    parameters = eqx.filter(model, eqx.is_inexact_array)
+    vector, _ = ravel_pytree(grads)
     if config.l1:
-        grads = jax.tree.map(lambda g, w: g + config.l1 * jnp.sign(w), grads, parameters)
+        vector += config.l1 * jnp.sign(as_vector(model)[0])
     if config.l2:
-        grads = jax.tree.map(lambda g, w: g + config.l2 * w, grads, parameters)
+        vector += config.l2 * as_vector(model)[0]
     own = {name: jnp.mean(v) for name, v in task.metrics(seen.outputs, sequences).items()}
-    shared = {"loss": seen.loss, "gradient_norm": optax.tree.norm(grads)}
-    return Gradient(grads, own | shared)
+    return Gradient(vector, own | {"loss": seen.loss, "gradient_norm": jnp.linalg.norm(vector)})
 
 
-def clip(config: AnyConfig, grads: Arrays) -> Arrays:
-    """The gradient held to the config's limits: each component first, then the global norm."""
+def clip(config: AnyConfig, vector: Float[Array, " n"]) -> Float[Array, " n"]:
+    """The gradient held to the config's limits: each component first, then the norm."""
     if config.clip_value is not None:
-        limit = config.clip_value
-        grads = jax.tree.map(lambda g: jnp.clip(g, -limit, limit), grads)
+        vector = jnp.clip(vector, -config.clip_value, config.clip_value)
     if config.clip_norm is not None:
-        limit = config.clip_norm
-        scale = limit / jnp.maximum(optax.tree.norm(grads), limit)
-        grads = jax.tree.map(lambda g: g * scale, grads)
-    return grads
+        vector *= config.clip_norm / jnp.maximum(jnp.linalg.norm(vector), config.clip_norm)
+    return vector
 
 
 class Updater:
@@ -135,27 +132,24 @@ class Updater:
         names = [*jax.eval_shape(metrics, data), "loss", "gradient_norm"]
 
         def one(key: PRNGKeyArray) -> Progress:
-            arrays = eqx.filter(build(key), eqx.is_array)
-            parameters = eqx.filter(arrays, eqx.is_inexact_array)
-            zero = jnp.zeros((), jnp.result_type(*jax.tree.leaves(parameters)))
+            model = build(key)
+            vector, _ = as_vector(model)
             return Progress(
-                arrays=arrays,
-                optimizer=self.optimizer.init(parameters),
-                sums=dict.fromkeys(names, zero),
+                arrays=eqx.filter(model, eqx.is_array),
+                optimizer=self.optimizer.init(vector),
+                sums=dict.fromkeys(names, jnp.zeros((), vector.dtype)),
                 bad=jnp.int32(-1),
             )
 
         return jax.jit(jax.vmap(one), compiler_options=QUICK)(keys)
 
-    def apply(self, arrays: Arrays, optimizer: Any, grads: Arrays) -> tuple[Arrays, Any]:
-        """One step of the optimiser along the clipped gradient."""
-        parameters = eqx.filter(arrays, eqx.is_inexact_array)
+    def step(
+        self, vector: Float[Array, " n"], optimizer: Any, grads: Float[Array, " n"]
+    ) -> tuple[Float[Array, " n"], Any]:
+        """How the optimiser changes the parameters `vector` along the clipped gradient."""
         # Optax counts its updates in whole numbers and takes powers of them.
         with jax.numpy_dtype_promotion("standard"):
-            updates, optimizer = self.optimizer.update(
-                clip(self.config, grads), optimizer, parameters
-            )
-        return eqx.apply_updates(arrays, updates), optimizer
+            return self.optimizer.update(clip(self.config, grads), optimizer, vector)
 
     def _update(
         self, task: Task, key: PRNGKeyArray, data: Data, number: Array, before: Progress
@@ -163,13 +157,14 @@ class Updater:
         """Update `number` of one network; it is held if anything is not finite."""
         model = eqx.combine(before.arrays, self.static)
         grads, metrics = gradient(self.config, task, model, jax.random.fold_in(key, number), data)
-        arrays, optimizer = self.apply(before.arrays, before.optimizer, grads)
-        size = optax.tree.norm(eqx.filter(arrays, eqx.is_inexact_array))
-        finite = jnp.isfinite(metrics["gradient_norm"]) & jnp.isfinite(size) & (before.bad < 0)
-        arrays, optimizer = select(finite, (arrays, optimizer), (before.arrays, before.optimizer))
+        vector, model_at = as_vector(model)
+        change, optimizer = self.step(vector, before.optimizer, grads)
+        finite = jnp.isfinite(metrics["gradient_norm"]) & jnp.isfinite(jnp.linalg.norm(change))
+        good = finite & (before.bad < 0)
+        after = model_at(select(good, vector + change, vector))
         return Progress(
-            arrays=arrays,
-            optimizer=optimizer,
+            arrays=eqx.filter(after, eqx.is_array),
+            optimizer=select(good, optimizer, before.optimizer),
             sums={name: before.sums[name] + value for name, value in metrics.items()},
             bad=jnp.where(finite | (before.bad >= 0), before.bad, number),
         )
