@@ -37,8 +37,13 @@ class _Thinking(Cell):
     """A memory network up to its readout."""
 
     network: "MemoryCell"
-    input_size: int | None = eqx.field(static=True, default=None)
-    output_size: int | None = eqx.field(static=True, default=None)
+    input_size: int | None = eqx.field(static=True)
+    output_size: int | None = eqx.field(static=True)
+
+    def __init__(self, network: "MemoryCell"):
+        self.network = network
+        self.input_size = None
+        self.output_size = None
 
     def step(self, state: MemoryCellState, x: Array) -> tuple[MemoryCellState, Array]:
         return self.network._think(state, x)
@@ -51,8 +56,13 @@ class _Driver(Cell):
     """A memory network up to its memory: the controller's output joined to the flat interface."""
 
     network: "MemoryCell"
-    input_size: int | None = eqx.field(static=True, default=None)
-    output_size: int | None = eqx.field(static=True, default=None)
+    input_size: int | None = eqx.field(static=True)
+    output_size: int | None = eqx.field(static=True)
+
+    def __init__(self, network: "MemoryCell"):
+        self.network = network
+        self.input_size = None
+        self.output_size = None
 
     def step(self, state: State, x: Array) -> tuple[State, Array]:
         state, hidden, flat = self.network._drive(state, x)

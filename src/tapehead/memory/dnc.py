@@ -30,8 +30,9 @@ from tapehead.memory.links import (
     next_link,
     next_precedence,
 )
+from tapehead.memory.memory import MemoryState
 from tapehead.memory.outline import outlined, pullback
-from tapehead.memory.replay import Replayable
+from tapehead.memory.replay import Replayable, Trail
 from tapehead.memory.usage import allocations, next_usage, retention
 from tapehead.numerics import oneplus, sharpen
 
@@ -109,6 +110,26 @@ class DNCTrail(NamedTuple):
     read_content: Array
     forward: Array | tuple[()]
     backward: Array | tuple[()]
+
+
+def folded(heads: Array) -> Array:
+    """`(batch, heads, slots)` as `(batch · heads, slots)`."""
+    return heads.reshape(-1, heads.shape[-1])
+
+
+def follow_folded(link: Array, read_weights: Array) -> tuple[Array, Array]:
+    """`follow`, with one matrix of links a lane and write head."""
+    lanes, reads, slots = read_weights.shape
+    heads = link.shape[0] // lanes
+    every = jnp.broadcast_to(read_weights[:, None], (lanes, heads, reads, slots))
+    every = every.reshape(-1, reads, slots)
+
+    def unfolded(ways: Array) -> Array:
+        return jnp.swapaxes(ways.reshape(lanes, heads, reads, slots), 1, 2)
+
+    forward = jnp.einsum("bij,brj->bri", link, every)
+    backward = jnp.einsum("bij,bri->brj", link, every)
+    return unfolded(forward), unfolded(backward)
 
 
 @jax.custom_vjp
@@ -270,11 +291,11 @@ class DNCMemory(Replayable):
     def interface(self, flat: Float[Array, "*batch interface"]) -> DNCInterface:
         """Slice and squash, in the order given above."""
         ends = np.cumsum([int(np.prod(shape)) for shape in self._shapes])[:-1].tolist()
-        pieces = [
-            piece.reshape(*piece.shape[:-1], *shape)
+        pieces: list[Any] = [
+            piece.reshape(*piece.shape[:-1], *shape) if piece.size else ()
             for piece, shape in zip(jnp.split(flat, ends, axis=-1), self._shapes, strict=True)
         ]
-        raw = DNCInterface(*(piece if piece.size else () for piece in pieces))
+        raw = DNCInterface(*pieces)
 
         def mask(logits: Array | tuple[()]) -> Array | tuple[()]:
             if isinstance(logits, tuple):
@@ -393,8 +414,18 @@ class DNCMemory(Replayable):
         return step(state, interface)
 
     def rearranged(self, state: DNCState) -> DNCState:
-        """The memory with its slots on the last axis, which is the longer one."""
-        return state._replace(memory=jnp.swapaxes(state.memory, -1, -2))
+        """Slots on the memory's last axis, the longer one; one matrix of links a lane and head."""
+        link = state.link
+        if not isinstance(link, tuple):
+            link = link.reshape(-1, *link.shape[2:])
+        return state._replace(memory=jnp.swapaxes(state.memory, -1, -2), link=link)
+
+    def arranged(self, state: DNCState) -> DNCState:
+        """The state as it was before `rearranged`."""
+        link = state.link
+        if not isinstance(link, tuple):
+            link = link.reshape(-1, self.write_heads, *link.shape[1:])
+        return state._replace(memory=jnp.swapaxes(state.memory, -1, -2), link=link)
 
     def _content_in_columns(
         self, columns: Array, keys: Array, strengths: Array, masks: Array | tuple[()]
@@ -431,7 +462,7 @@ class DNCMemory(Replayable):
             before, written = self._entries(state.precedence), self._entries(weights)
             return state._replace(
                 memory=columns,
-                link=self._link(state.link, before, written),
+                link=self._link(state.link, folded(before), folded(written)),
                 precedence=next_precedence(state.precedence, weights),
             )
 
@@ -465,10 +496,11 @@ class DNCMemory(Replayable):
             after.memory, interface.read_keys, interface.read_strengths, interface.read_masks
         )
         forward, backward, read_weights = (), (), content
-        if not isinstance(after.link, tuple):
-            forward, backward = follow(after.link, state.read_weights)
+        modes = interface.read_modes
+        if not isinstance(after.link, tuple) and not isinstance(modes, tuple):
+            forward, backward = follow_folded(after.link, state.read_weights)
             read_weights = outlined(self._mix)(
-                forward, backward, content, interface.read_modes, interface.sharpness
+                forward, backward, content, modes, interface.sharpness
             )
         reads = outlined(read_columns)(after.memory, read_weights)
         trail = DNCTrail(usage, weights, read_weights, write_content, content, forward, backward)
@@ -482,16 +514,16 @@ class DNCMemory(Replayable):
 
     def pullback(
         self,
-        before: DNCState,
-        after: DNCState,
+        before: MemoryState,
+        after: MemoryState,
         flat: Array,
         mask: Array | None,
-        trail: DNCTrail,
-        of_after: DNCState,
+        trail: Trail,
+        of_after: MemoryState,
         of_reads: Array,
     ) -> tuple[DNCState, Array]:
         """See `Replayable`: the stages of a step, last to first."""
-        interface = outlined(self.interface)(flat)
+        interface: Any = outlined(self.interface)(flat)
         of_new = (of_after.usage, of_after.read_weights, of_after.write_weights)
         of_held = jax.tree.map(jnp.zeros_like, of_new)
         if mask is not None:
@@ -503,6 +535,8 @@ class DNCMemory(Replayable):
         of_columns = of_columns + of_after.memory
         of_content, of_modes, of_sharpness = of_read_weights, (), ()
         of_link, of_precedence, of_read_before = (), (), 0
+        of_forward: Any = ()
+        of_backward: Any = ()
         if not isinstance(after.link, tuple):
             of_forward, of_backward, of_content, of_modes, of_sharpness = pullback(
                 self._mix,
@@ -536,7 +570,10 @@ class DNCMemory(Replayable):
             last, written = before.precedence, weights
             if sparse:
                 last, written = outlined(self._entries)(last), outlined(self._entries)(written)
-            of_link, of_last, of_written = links_pullback(before.link, last, written, of_link)
+            of_link, of_last, of_written = links_pullback(
+                before.link, folded(last), folded(written), of_link
+            )
+            of_last, of_written = of_last.reshape(last.shape), of_written.reshape(last.shape)
             if sparse:
                 (of_last,) = pullback(self._entries, before.precedence)(of_last)
                 (of_written,) = pullback(self._entries, weights)(of_written)

@@ -75,10 +75,10 @@ def follow(
 
 
 def links_pullback(
-    link: Float[Array, "*batch write_heads slots slots"],
-    precedence: Float[Array, "*batch write_heads slots"],
-    write_weights: Float[Array, "*batch write_heads slots"],
-    of_link: Float[Array, "*batch write_heads slots slots"],
+    link: Float[Array, "lanes slots slots"],
+    precedence: Float[Array, "lanes slots"],
+    write_weights: Float[Array, "lanes slots"],
+    of_link: Float[Array, "lanes slots slots"],
 ) -> tuple[Array, Array, Array]:
     """The gradients of `next_link`, from that of its result.
 
@@ -90,13 +90,13 @@ def links_pullback(
     ones = jnp.ones_like(write_weights)
 
     def by_rows(matrix: Array, vector: Array) -> Array:
-        return jnp.einsum("...ij,...j->...i", matrix, vector)
+        return jnp.einsum("bij,bj->bi", matrix, vector)
 
     def by_columns(matrix: Array, vector: Array) -> Array:
-        return jnp.einsum("...ij,...i->...j", matrix, vector)
+        return jnp.einsum("bij,bi->bj", matrix, vector)
 
     def decayed(of_link: Array, write_weights: Array) -> Array:
-        return (1 - write_weights[..., :, None] - write_weights[..., None, :]) * of_link
+        return (1 - write_weights[:, :, None] - write_weights[:, None, :]) * of_link
 
     of_weights = by_rows(of_link, precedence) - by_rows(scaled, ones) - by_columns(scaled, ones)
     of_precedence = by_columns(of_link, write_weights)
@@ -104,33 +104,44 @@ def links_pullback(
 
 
 def follow_pullback(
-    link: Float[Array, "*batch write_heads slots slots"],
-    read_weights: Float[Array, "*batch read_heads slots"],
-    of_link: Float[Array, "*batch write_heads slots slots"],
-    of_forward: Float[Array, "*batch read_heads write_heads slots"],
-    of_backward: Float[Array, "*batch read_heads write_heads slots"],
+    link: Float[Array, "lanes slots slots"],
+    read_weights: Float[Array, "batch read_heads slots"],
+    of_link: Float[Array, "lanes slots slots"],
+    of_forward: Float[Array, "batch read_heads write_heads slots"],
+    of_backward: Float[Array, "batch read_heads write_heads slots"],
     least: float,
 ) -> tuple[Array, Array]:
     """The gradients of `follow`, that of the link added to `of_link` and kept off its diagonal.
 
-    Links below `least`, if above 0, were dropped and have no gradient.
+    Links below `least`, if above 0, were dropped and have no gradient. There is one matrix of
+    links for every lane of the batch and write head.
     """
+    batch, reads, slots = read_weights.shape
+    heads = link.shape[0] // batch
+
+    def fold(ways: Array) -> Array:
+        return jnp.swapaxes(ways, 1, 2).reshape(-1, reads, slots)
+
+    def fold_all(of_forward: Array, of_backward: Array, read_weights: Array) -> tuple[Array, ...]:
+        every = jnp.broadcast_to(read_weights[:, :, None], of_forward.shape)
+        return fold(of_forward), fold(of_backward), fold(every)
 
     def add(
-        of_link: Array, link: Array, of_forward: Array, of_backward: Array, read_weights: Array
+        of_link: Array, link: Array, of_forward: Array, of_backward: Array, weights: Array
     ) -> Array:
-        # One product of vectors after the other: they are few, and the matrices are passed once.
-        for head in range(read_weights.shape[-2]):
-            weights = read_weights[..., head, None, :]
-            of_link = of_link + of_forward[..., head, :, :, None] * weights[..., None, :]
-            of_link = of_link + weights[..., :, None] * of_backward[..., head, :, None, :]
-        number = jax.lax.broadcasted_iota(jnp.int32, of_link.shape, of_link.ndim - 1)
-        other = jax.lax.broadcasted_iota(jnp.int32, of_link.shape, of_link.ndim - 2)
-        held = number != other
+        # One product of vectors after the other: they are few, and the matrix is passed once.
+        for head in range(reads):
+            here, there = weights[:, head, :, None], weights[:, head, None, :]
+            of_link = of_link + of_forward[:, head, :, None] * there
+            of_link = of_link + here * of_backward[:, head, None, :]
+        number = jnp.arange(slots)
+        held = jnp.broadcast_to(number[:, None] != number, of_link.shape)
         if least > 0:
             held = held & (link >= least)
         return jnp.where(held, of_link, jnp.zeros((), of_link.dtype))
 
-    of_weights = jnp.einsum("...hij,...rhi->...rj", link, of_forward)
-    of_weights = of_weights + jnp.einsum("...hij,...rhj->...ri", link, of_backward)
-    return outlined(add)(of_link, link, of_forward, of_backward, read_weights), of_weights
+    of_forward, of_backward, weights = outlined(fold_all)(of_forward, of_backward, read_weights)
+    of_weights = jnp.einsum("bij,bri->brj", link, of_forward)
+    of_weights = of_weights + jnp.einsum("bij,brj->bri", link, of_backward)
+    of_weights = jnp.sum(of_weights.reshape(batch, heads, reads, slots), axis=1)
+    return outlined(add)(of_link, link, of_forward, of_backward, weights), of_weights

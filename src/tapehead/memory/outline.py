@@ -24,7 +24,8 @@ def outlined(function: Callable[Arguments, Result]) -> Callable[Arguments, Resul
         return function
 
     def call(*args: Arguments.args, **kwargs: Arguments.kwargs) -> Result:
-        return set_xla_metadata(jax.jit(function)(*args, **kwargs), inlineable="false")
+        result: Any = set_xla_metadata(jax.jit(function)(*args, **kwargs), inlineable="false")
+        return result
 
     return call
 

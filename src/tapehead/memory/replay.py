@@ -8,12 +8,14 @@ memories of a segment from its first one and the trail, then walks back through 
 """
 
 import abc
+from collections.abc import Callable
 from functools import partial
 from typing import Any, NamedTuple
 
 import equinox as eqx
 import jax
 import jax.numpy as jnp
+from jax.extend.core import Literal
 from jaxtyping import Array, Bool, Float
 
 from tapehead.cell import Cell, State, select
@@ -31,7 +33,11 @@ class Replayable(Memory):
 
     @abc.abstractmethod
     def rearranged(self, state: MemoryState) -> MemoryState:
-        """The state in the layout that the methods below work in, and back from it."""
+        """The state in the layout that the methods below work in."""
+
+    @abc.abstractmethod
+    def arranged(self, state: MemoryState) -> MemoryState:
+        """The state as it was before `rearranged`."""
 
     @abc.abstractmethod
     def advance(
@@ -116,49 +122,107 @@ def unroll(
     if mask is not None:
         # Padding may hold anything, NaN included; it must not reach the products over all steps.
         xs = select(mask, xs, jnp.zeros_like(xs))
-    elif fill:
-        mask = jnp.ones(xs.shape[:2], bool)
     if fill:
+        mask = jnp.ones(xs.shape[:2], bool) if mask is None else mask
         xs = jnp.pad(xs, [(0, fill), (0, 0), (0, 0)])
         mask = jnp.pad(mask, [(0, fill), (0, 0)])
-    xs, mask = jax.tree.map(lambda x: x.reshape(-1, length, *x.shape[1:]), (xs, mask))
+
+    def pieces(x: Array) -> Array:
+        return x.reshape(-1, length, *x.shape[1:])
+
+    xs, mask = pieces(xs), None if mask is None else pieces(mask)
 
     walk = walk._replace(memory=memory.rearranged(walk.memory))
-    arrays, static = eqx.partition((driver, walk), eqx.is_array)
-    learned, fixed = eqx.partition(arrays, eqx.is_inexact_array)
-    walk, given, read = _segments(_Parts(memory, static), learned, fixed, xs, mask)
-    walk = walk._replace(memory=memory.rearranged(walk.memory))
-    given, read = jax.tree.map(lambda x: x.reshape(-1, *x.shape[2:])[:steps], (given, read))
-    return walk, given, read
+    static = eqx.filter((driver, walk.controller), eqx.is_array, inverse=True)
+    result: Any = _segments(_Parts(memory, *static), _arrays(driver), _arrays(walk), xs, mask)
+    last, given, read = result
+    walk = last._replace(memory=memory.arranged(last.memory))
+
+    def whole(x: Array) -> Array:
+        return x.reshape(-1, *x.shape[2:])[:steps]
+
+    return walk, whole(given), whole(read)
+
+
+class _Arrays(NamedTuple):
+    """The arrays of a pytree, those with a gradient apart from those without."""
+
+    learned: Any
+    fixed: Any
+
+
+def _arrays(tree: Any) -> _Arrays:
+    return _Arrays(*eqx.partition(eqx.filter(tree, eqx.is_array), eqx.is_inexact_array))
+
+
+def _put(states: MemoryState, number: int | Array, state: MemoryState) -> MemoryState:
+    return jax.tree.map(lambda all, one: all.at[number].set(one), states, state)
+
+
+def _take(states: MemoryState, number: Array) -> MemoryState:
+    return jax.tree.map(
+        lambda all: jax.lax.dynamic_index_in_dim(all, number, keepdims=False), states
+    )
 
 
 class _Parts(NamedTuple):
-    """All that is not an array: the memory, and the rest of the driver and of the state."""
+    """All that is not an array: the memory, and the rest of the driver and of its state."""
 
     memory: Replayable
-    static: Any
+    driver: Any
+    state: Any
 
-    def drive(self, learned: Any, fixed: Any, reads: Array, x: Array) -> tuple[State, Array]:
-        """The driver's step, from its and its state's arrays."""
-        driver, state = eqx.combine(learned, fixed, (self.static[0], self.static[1].controller))
-        return driver.step(state, jnp.concatenate([x, reads.reshape(*x.shape[:-1], -1)], axis=-1))
+    def drive(
+        self, driver: _Arrays, state: _Arrays, reads: Array, x: Array
+    ) -> tuple[State, tuple[State, Array]]:
+        """The driver's step: its state, and of that the learned part, with what it gives."""
+        cell, before = eqx.combine(*driver, self.driver), eqx.combine(*state, self.state)
+        joined = jnp.concatenate([x, reads.reshape(*x.shape[:-1], -1)], axis=-1)
+        after, given = cell.step(before, joined)
+        return after, (eqx.filter(after, eqx.is_inexact_array), given)
+
+    def drive_and_record(
+        self, driver: _Arrays, state: _Arrays, reads: Array, x: Array
+    ) -> tuple[tuple[State, Array], Callable[[Any], Any]]:
+        """The driver's step, and its gradient but for the driver's own, which is a pytree."""
+
+        def drive(learned: State, reads: Array, x: Array) -> tuple[Any, State]:
+            after, result = self.drive(driver, _Arrays(learned, state.fixed), reads, x)
+            return result, after
+
+        (_, given), pull, after = jax.vjp(drive, state.learned, reads, x, has_aux=True)
+        return (after, given), pull
+
+    def varying(self, driver: _Arrays, *step: Any) -> list[bool]:
+        """Which leaves of that gradient are not the same at every step."""
+
+        def leaves(driver: _Arrays, step: tuple[Any, ...]) -> list[Array]:
+            return jax.tree.leaves(self.drive_and_record(driver, *step)[1])
+
+        jaxpr = jax.make_jaxpr(leaves)(driver, step).jaxpr
+        fixed = len(jax.tree.leaves(driver))
+        found = set(jaxpr.invars[fixed:])
+        for equation in jaxpr.eqns:
+            if any(not isinstance(v, Literal) and v in found for v in equation.invars):
+                found.update(equation.outvars)
+        return [not isinstance(v, Literal) and v in found for v in jaxpr.outvars]
 
 
 class _Kept(NamedTuple):
-    """What is kept of every step; its controller's state and reads are those before it."""
+    """What is kept of every step; its driver's state and reads are those before it."""
 
-    learned: State
-    fixed: State
+    state: _Arrays
     reads: Array
     flat: Array
     trail: Trail
+    gradient: list[Array]
 
 
 @partial(jax.custom_vjp, nondiff_argnums=(0,))
 def _segments(
-    parts: _Parts, learned: Any, fixed: Any, xs: Array, mask: Array | None
+    parts: _Parts, driver: _Arrays, walk: _Arrays, xs: Array, mask: Array | None
 ) -> tuple[Walk, Array, Array]:
-    return _forward(parts, learned, fixed, xs, mask)[0]
+    return _forward(parts, driver, walk, xs, mask)[0]
 
 
 def _zero_where_not(mask: Array | None, x: Any) -> Any:
@@ -166,21 +230,22 @@ def _zero_where_not(mask: Array | None, x: Any) -> Any:
 
 
 def _forward(
-    parts: _Parts, learned: Any, fixed: Any, xs: Array, mask: Array | None
+    parts: _Parts, driver: _Arrays, walk: _Arrays, xs: Array, mask: Array | None
 ) -> tuple[tuple[Walk, Array, Array], tuple[Any, ...]]:
     size = parts.memory.interface_size
+    first: Walk = eqx.combine(*walk)
+    varying = parts.varying(driver, _arrays(first.controller), first.reads, xs[0, 0])
 
     def step(walk: Walk, inputs: tuple[Array, Array | None]) -> tuple[Walk, Any]:
         x, mask = inputs
-        of_state = eqx.partition(walk.controller, eqx.is_inexact_array)
-        controller, given = parts.drive(
-            (learned[0], of_state[0]), (fixed[0], of_state[1]), walk.reads, x
-        )
+        state = _arrays(walk.controller)
+        (controller, given), pull = parts.drive_and_record(driver, state, walk.reads, x)
+        gradient = [leaf for leaf, vary in zip(jax.tree.leaves(pull), varying, strict=True) if vary]
         given = _zero_where_not(mask, given)
         flat = given[..., -size:]
         memory, reads, trail = parts.memory.advance(walk.memory, flat, mask)
-        kept = _Kept(*of_state, walk.reads, flat, trail)
         read = _zero_where_not(mask, reads)
+        kept = _Kept(state, walk.reads, flat, trail, gradient)
         if mask is not None:
             controller = select(mask, controller, walk.controller)
             reads = select(mask, reads, walk.reads)
@@ -190,71 +255,81 @@ def _forward(
         after, (kept, given, read) = jax.lax.scan(step, walk, inputs)
         return after, ((walk.memory, kept), given, read)
 
-    walk = eqx.combine(learned[1], fixed[1])
-    last, (residuals, given, read) = jax.lax.scan(segment, walk, (xs, mask))
-    return (last, given, read), (learned, fixed, xs, mask, *residuals)
+    last, (residuals, given, read) = jax.lax.scan(segment, first, (xs, mask))
+    return (last, given, read), (driver, walk, xs, mask, *residuals)
 
 
 def _backward(
     parts: _Parts, residuals: tuple[Any, ...], gradient: tuple[Walk, Array, Array]
-) -> tuple[Any, None, Array, None]:
-    learned, fixed, xs, mask, firsts, kept = residuals
+) -> tuple[_Arrays, _Arrays, Array, None]:
+    driver, walk, xs, mask, firsts, kept = residuals
     memory, size = parts.memory, parts.memory.interface_size
 
-    def rebuild(state: MemoryState, inputs: tuple[_Kept, Array | None]) -> Any:
-        kept, mask = inputs
-        return memory.retrace(state, kept.flat, mask, kept.trail), state
+    # The gradient of a step of the driver, of which only what varies was kept.
+    first = jax.tree.map(lambda x: x[0, 0], (kept.state, kept.reads, xs))
+    varying = parts.varying(driver, *first)
+    same, structure = jax.tree.flatten(parts.drive_and_record(driver, *first)[1])
 
-    def step(carry: tuple[Walk, MemoryState], inputs: Any) -> Any:
-        of_after, after = carry
-        before, kept, x, mask, of_given, of_read = inputs
+    def pull_driver(kept: _Kept, of_result: tuple[State, Array]) -> tuple[State, Array, Array]:
+        leaves = iter(kept.gradient)
+        merged = [next(leaves) if vary else s for s, vary in zip(same, varying, strict=True)]
+        return jax.tree.unflatten(structure, merged)(of_result)
+
+    def rebuild(carry: tuple[MemoryState, Any], inputs: Any) -> Any:
+        state, states = carry
+        number, kept, mask = inputs
+        state = memory.retrace(state, kept.flat, mask, kept.trail)
+        return (state, _put(states, number + 1, state)), None
+
+    def step(of_after: Walk, inputs: Any) -> Any:
+        number, kept, mask, of_given, of_read, states = inputs
+        before, after = _take(states, number), _take(states, number + 1)
         of_reads = _zero_where_not(mask, of_after.reads + of_read)
         of_memory, of_flat = memory.pullback(
             before, after, kept.flat, mask, kept.trail, of_after.memory, of_reads
         )
         of_given = _zero_where_not(mask, of_given.at[..., -size:].add(of_flat))
         of_controller = _zero_where_not(mask, of_after.controller)
-
-        def drive(state: State, reads: Array, x: Array) -> tuple[State, Array]:
-            state, given = parts.drive((learned[0], state), (fixed[0], kept.fixed), reads, x)
-            return eqx.filter(state, eqx.is_inexact_array), given
-
-        pull = jax.vjp(drive, kept.learned, kept.reads, x)[1]
-        of_state, of_reads, of_x = pull((of_controller, of_given))
+        of_state, of_reads, of_x = pull_driver(kept, (of_controller, of_given))
         if mask is not None:
             of_state = select(mask, of_state, of_after.controller)
             of_reads = select(mask, of_reads, of_after.reads)
-        return (Walk(of_state, of_memory, of_reads), before), (of_controller, of_given, of_x)
+        return Walk(of_state, of_memory, of_reads), (of_controller, of_given, of_x)
+
+    length = xs.shape[1]
+    numbers = jnp.arange(length)
 
     def segment(of_after: Walk, inputs: Any) -> Any:
-        first, kept, x, mask, of_given, of_read = inputs
-        last, befores = jax.lax.scan(rebuild, first, (kept, mask))
-        (of_before, _), of_steps = jax.lax.scan(
-            step, (of_after, last), (befores, kept, x, mask, of_given, of_read), reverse=True
+        first, kept, mask, of_given, of_read = inputs
+        states = jax.tree.map(lambda s: jnp.zeros((length + 1, *s.shape), s.dtype), first)
+        states = _put(states, 0, first)
+        (_, states), _ = jax.lax.scan(rebuild, (first, states), (numbers, kept, mask))
+
+        def with_states(of_after: Walk, inputs: Any) -> Any:
+            return step(of_after, (*inputs, states))
+
+        return jax.lax.scan(
+            with_states, of_after, (numbers, kept, mask, of_given, of_read), reverse=True
         )
-        return of_before, of_steps
 
     of_last, of_given, of_read = gradient
-    of_last = jax.tree.map(lambda x, of_x: of_x, learned[1], of_last)
+    of_last = jax.tree.map(lambda x, of_x: of_x, walk.learned, of_last)
     of_walk, (of_controller, of_given, of_xs) = jax.lax.scan(
-        segment, of_last, (firsts, kept, xs, mask, of_given, of_read), reverse=True
+        segment, of_last, (firsts, kept, mask, of_given, of_read), reverse=True
     )
 
     # The gradient of the driver's weights, from those of all its steps in one.
     def flat(x: Array) -> Array:
         return x.reshape(-1, *x.shape[3:])
 
-    kept_flat, flat_xs = jax.tree.map(flat, (kept, xs))
+    all_states, all_reads, all_xs = jax.tree.map(flat, (kept.state, kept.reads, xs))
 
-    def drive_all(driver: Any) -> tuple[State, Array]:
-        state, given = parts.drive(
-            (driver, kept_flat.learned), (fixed[0], kept_flat.fixed), kept_flat.reads, flat_xs
-        )
-        return eqx.filter(state, eqx.is_inexact_array), given
+    def drive_all(learned: Any) -> tuple[State, Array]:
+        return parts.drive(_Arrays(learned, driver.fixed), all_states, all_reads, all_xs)[1]
 
-    pull = jax.vjp(drive_all, learned[0])[1]
+    pull = jax.vjp(drive_all, driver.learned)[1]
     (of_driver,) = pull(jax.tree.map(flat, (of_controller, of_given)))
-    return (of_driver, of_walk), None, of_xs, None
+    return _Arrays(of_driver, None), _Arrays(of_walk, None), of_xs, None
 
 
 _segments.defvjp(_forward, _backward)
