@@ -1,5 +1,7 @@
 """`MemoryCell`: the parts between controller and memory, and what it refuses."""
 
+import itertools
+
 import equinox as eqx
 import jax
 import jax.numpy as jnp
@@ -23,8 +25,21 @@ def small(key, **options):
 
 
 def test_conformance():
-    options = {"interface_norm": True, "bypass_dropout": 0.5, "learned_reads": True, "clip": 0.5}
-    check_cell(lambda key: small(key, **options), 2)
+    check_cell(lambda key: small(key, learned_reads=True, clip=0.5), 2)
+
+
+def test_bypass_dropout_acts_in_training_mode_on_what_passes_the_memory_alone():
+    xs = jnp.ones((1, 2))
+    cell = small(jax.random.key(0), bypass_dropout=0.5)
+    plain = run(cell, xs)
+    np.testing.assert_array_equal(plain, run(small(jax.random.key(0)), xs))
+    noise = np.asarray(run(cell, xs, key=jax.random.key(1)) - plain)[0]
+    hidden = cell.controller(jnp.concatenate([xs[0], jnp.zeros(4)]))
+    share = np.asarray(cell.readout.weight[:, :5] * hidden)
+    # At rate 1/2 every unit is dropped or doubled: its share of the answer is lost or added.
+    changes = [share @ signs for signs in itertools.product([-1, 1], repeat=5)]
+    assert np.any(noise != 0)
+    assert min(np.max(np.abs(noise - change)) for change in changes) < 1e-6
 
 
 def test_a_step_is_control_write_read_answer():
