@@ -1,0 +1,89 @@
+"""A DNC's own unroll beside a plain scan of its steps."""
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from tapehead.cell import scan
+from tapehead.memory import DNC
+from tapehead.memory.replay import segment_length
+
+BATCH, INPUTS, OUTPUTS = 3, 2, 3
+VARIANTS = {
+    "the paper's": {},
+    "everything": {
+        "read_heads": 2,
+        "write_heads": 2,
+        "controller": "gru",
+        "controller_layers": 2,
+        "key_masking": True,
+        "erase_on_deallocation": True,
+        "sharpen_links": True,
+        "interface_norm": True,
+        "links": "sparse",
+        "link_entries": 3,
+    },
+}
+
+
+def network(variant: str):
+    model = DNC(
+        INPUTS,
+        OUTPUTS,
+        slots=5,
+        width=4,
+        controller_size=6,
+        **VARIANTS[variant],
+        key=jax.random.key(1),
+    )
+    # Larger weights, so that gates close and look-ups point.
+    return jax.tree.map(
+        lambda leaf: 2 * leaf.astype(jnp.float64) if eqx.is_inexact_array(leaf) else leaf, model
+    )
+
+
+def value_and_gradients(unroll, masked):
+    """A compiled function of the model and the inputs: outputs, and gradients by both."""
+
+    @jax.jit
+    def evaluate(model, xs, mask):
+        def loss(model, xs):
+            state = model.initial_state(xs.shape[1:-1])
+            state, ys = unroll(model, state, xs, mask=mask if masked else None)
+            leaves = jax.tree.leaves(eqx.filter(state, eqx.is_inexact_array))
+            return jnp.sum(jnp.cos(ys)) + sum(jnp.sum(jnp.sin(leaf)) for leaf in leaves), ys
+
+        gradients, ys = jax.grad(loss, argnums=(0, 1), has_aux=True)(model, xs)
+        return ys, gradients
+
+    return evaluate
+
+
+def unrolled(model, state, xs, *, mask):
+    return model.unroll(state, xs, mask=mask)
+
+
+@pytest.mark.parametrize(("variant", "masked"), [("the paper's", False), ("everything", True)])
+def test_the_unroll_is_the_scan_with_its_gradients(x64, variant, masked):
+    steps = 7
+    assert steps % segment_length(steps), "the last segment is to be filled up"
+    rng = np.random.default_rng(0)
+    model = network(variant)
+    xs = jnp.asarray(rng.normal(size=(steps, BATCH, INPUTS)))
+    mask = jnp.asarray(rng.uniform(size=(steps, BATCH)) < 0.7)
+    expected = value_and_gradients(scan, masked)(model, xs, mask)
+    if masked:
+        # Padding may hold anything.
+        xs = jnp.where(mask[..., None], xs, jnp.nan)
+    found = value_and_gradients(unrolled, masked)(model, xs, mask)
+    for a, b in zip(jax.tree.leaves(found), jax.tree.leaves(expected), strict=True):
+        np.testing.assert_allclose(a, b, rtol=1e-9, atol=1e-11)
+
+
+def test_segments_keep_few_memories():
+    for steps in (1, 2, 7, 50, 101, 997):
+        length = segment_length(steps)
+        assert 1 <= length <= steps
+        assert -(-steps // length) + length <= 2 * steps**0.5 + 4
