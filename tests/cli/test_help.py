@@ -53,7 +53,7 @@ def test_the_page_of_a_task_and_a_model_has_every_setting(tapehead, task, model)
 
 def test_defaults_on_the_page_are_the_presets(tapehead):
     page = " ".join(tapehead("train", "copy", "dnc", "--help").out.split())
-    assert "Learning rate, at its highest. (default: 0.003)" in page
+    assert "Learning rate, at its highest. (default: 0.01)" in page
 
 
 @pytest.mark.parametrize(
