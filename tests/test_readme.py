@@ -52,7 +52,7 @@ def test_every_command_in_order(tmp_path):
         )
         assert done.returncode == 0, f"tapehead {shlex.join(words)}: {done.stderr}"
         if words == commands[0]:
-            assert "solved at update" in done.stdout
+            assert "solved at update" in done.stdout + done.stderr
             assert (tmp_path / "runs/copy-dnc-1/report.html").stat().st_size > 10_000
 
 
