@@ -1,4 +1,5 @@
 import dataclasses
+import functools
 
 import equinox as eqx
 import jax
@@ -138,18 +139,25 @@ def test_clipping_leaves_a_zero_gradient_alone():
     assert (clip(small_config(clip_norm=1.0), jnp.zeros(3)) == 0).all()
 
 
-def test_updates_are_the_same_in_one_call_and_in_many():
-    """And a network that is not active is not touched."""
+@pytest.fixture(scope="module")
+def after():
+    """Three networks after updates up to these stops; the second is not active."""
     config = small_config(seeds=3)
-    updater = Updater(
-        config, eqx.filter(config.model.build(2, 1, key=KEY), eqx.is_array, inverse=True)
-    )
     keys = jax.random.split(KEY, 3)
+    static = eqx.filter(config.model.build(2, 1, key=KEY), eqx.is_array, inverse=True)
 
     def build(key):
         return config.model.build(2, 1, key=key)
 
-    def after(*stops):
+    @functools.cache
+    def updater_of(together):
+        made = Updater(config, static)
+        made.together = together
+        made.prepare(made.begin(build, keys, ()), config.task, ())
+        return made
+
+    def run(*stops, together=False):
+        updater = updater_of(together)
         progress = updater.begin(build, keys, ())
         start = 0
         for stop in stops:
@@ -160,10 +168,21 @@ def test_updates_are_the_same_in_one_call_and_in_many():
             start = stop
         return progress
 
-    updater.prepare(updater.begin(build, keys, ()), config.task, ())
+    return run
+
+
+def test_updates_are_the_same_in_one_call_and_in_many(after):
+    """And a network that is not active is not touched."""
     first, one, many = after(), after(6), after(1, 2, 5, 6)
     for a, b, c in zip(*(jax.tree.leaves(p) for p in (one, many, first)), strict=True):
         np.testing.assert_array_equal(a, b)
         np.testing.assert_array_equal(a[1], c[1])
     assert not np.array_equal(jax.tree.leaves(one)[0][0], jax.tree.leaves(first)[0][0])
     assert (one.bad == -1).all()
+
+
+def test_updates_are_the_same_under_vmap_and_one_by_one(after):
+    """As on accelerators, and as on CPUs."""
+    apart, together = after(6), after(6, together=True)
+    for a, b in zip(jax.tree.leaves(apart), jax.tree.leaves(together), strict=True):
+        np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-6)

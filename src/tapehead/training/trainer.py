@@ -108,6 +108,7 @@ class _Sitting:
         self.examiner = Examiner(self.networks, self.data)
         stack.callback(self.examiner.close)
         self.updater = Updater(config, self.networks.static)
+        stack.callback(self.updater.close)
         progress = self.updater.begin(
             self.networks.build, self.networks.start_keys, self.data(config.task)
         )
@@ -217,7 +218,6 @@ class _Sitting:
                 start=at.update,
                 stop=stop,
             )
-            jax.block_until_ready(self.progress)
             seconds += time.perf_counter() - began
             steps += (stop - at.update) * self.steps[task] * self.config.batch * sum(here)
         updates, at.update = stop - at.update, stop

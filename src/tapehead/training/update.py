@@ -1,6 +1,9 @@
 """The compiled part of training: many updates of many networks in one call."""
 
+import functools
+import os
 from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any, NamedTuple
 
 import equinox as eqx
@@ -15,6 +18,7 @@ from tapehead.sequences import Sequences
 from tapehead.tasks import Task
 from tapehead.tasks.task import Data
 from tapehead.training.config import AnyConfig
+from tapehead.training.networks import one_of
 
 Arrays = Any
 """The arrays of a network: the whole model with everything else replaced by `None`."""
@@ -111,10 +115,15 @@ class Updater:
     - `config`: of the run.
     - `optimizer`: its Optax transformation.
     - `static`: what the networks have in common: the model without its arrays.
+    - `together`: whether all networks make each step together, under `vmap`, as suits an
+        accelerator. On a CPU, where a larger batch is not faster, every network has a call of its
+        own, and as many run at a time as there are cores.
     """
 
     def __init__(self, config: AnyConfig, static: Cell):
         self.config = config
+        self.together = jax.default_backend() != "cpu"
+        self.pool = ThreadPoolExecutor(os.cpu_count() or 1, "training")
         self.optimizer = config.optimizer.build(config.updates)
         self.static = static
         self._compiled: dict[Task, Callable[..., Progress]] = {}
@@ -169,33 +178,35 @@ class Updater:
             bad=jnp.where(finite | (before.bad >= 0), before.bad, number),
         )
 
-    def _function(self, task: Task) -> Any:
-        def several(
-            progress: Progress,
-            active: Bool[Array, " networks"],
-            keys: PRNGKeyArray,
-            data: Data,
-            start: Int[Array, ""],
-            stop: Int[Array, ""],
-        ) -> Progress:
-            def one(lane: tuple[Progress, Array, PRNGKeyArray]) -> Progress:
-                progress, active, key = lane
-                # A network that is held makes no turns at all, and costs nothing.
-                turns = jnp.where(active, stop, start)
-                return jax.lax.fori_loop(
-                    start, turns, lambda u, p: self._update(task, key, data, u, p), progress
-                )
-
-            return jax.lax.map(one, (progress, active, keys))
-
-        return jax.jit(several, donate_argnums=0)
+    def _updates(
+        self,
+        task: Task,
+        progress: Progress,
+        active: Bool[Array, ""],
+        key: PRNGKeyArray,
+        data: Data,
+        start: Int[Array, ""],
+        stop: Int[Array, ""],
+    ) -> Progress:
+        """Updates `start` up to `stop` − 1 of one network."""
+        # A network that is held makes no turns at all, and costs nothing.
+        turns = jnp.where(active, stop, start)
+        return jax.lax.fori_loop(
+            start, turns, lambda u, p: self._update(task, key, data, u, p), progress
+        )
 
     def prepare(self, progress: Progress, task: Task, data: Data) -> int:
         """Compile the updates on `task`; returns the time steps of its sequences."""
         lanes = progress.bad.shape[0]
         keys = jax.vmap(jax.random.key)(jnp.zeros(lanes, jnp.uint32))
-        arguments = (progress, jnp.zeros(lanes, bool), keys, data, jnp.int32(0), jnp.int32(0))
-        self._compiled[task] = self._function(task).lower(*arguments).compile()
+        lane = (progress, jnp.zeros(lanes, bool), keys)
+        function = functools.partial(self._updates, task)
+        if self.together:
+            function = jax.vmap(function, in_axes=(0, 0, 0, None, None, None))
+        else:
+            lane = one_of(lane, 0)
+        arguments = (*lane, data, jnp.int32(0), jnp.int32(0))
+        self._compiled[task] = jax.jit(function, donate_argnums=0).lower(*arguments).compile()
         sequences = jax.eval_shape(
             lambda data: task.sample(jax.random.key(0), self.config.batch, data), data
         )
@@ -214,6 +225,21 @@ class Updater:
     ) -> Progress:
         """Updates `start` up to `stop` − 1 on `task`, of the networks that are `active`.
 
-        `prepare` must have been called for `task`. `progress` is used up: its buffers are reused.
+        `prepare` must have been called for `task`. `progress` is used up: its buffers may be
+        reused. The result is there when the call returns.
         """
-        return self._compiled[task](progress, active, keys, data, jnp.int32(start), jnp.int32(stop))
+        compiled = self._compiled[task]
+        lanes = (progress, active, keys)
+        rest = (data, jnp.int32(start), jnp.int32(stop))
+        if self.together:
+            return jax.block_until_ready(compiled(*lanes, *rest))
+
+        def one(number: int) -> Progress:
+            return jax.block_until_ready(compiled(*one_of(lanes, number), *rest))
+
+        networks = range(progress.bad.shape[0])
+        return jax.tree.map(lambda *leaves: jnp.stack(leaves), *self.pool.map(one, networks))
+
+    def close(self) -> None:
+        """End the threads."""
+        self.pool.shutdown()
