@@ -143,3 +143,21 @@ def test_other_shells_accept_the_script(tapehead, tmp_path, shell):
     )
     if shutil.which(shell):
         subprocess.run([shell, "-n", script], check=True)
+
+
+@pytest.mark.skipif(shutil.which("fish") is None, reason="needs fish")
+def test_fish_completes(tapehead, tmp_path):
+    script = tmp_path / "tapehead.fish"
+    script.write_text(tapehead("completion", "fish").out)
+    tries = "\n".join(f"complete -C 'tapehead {' '.join(w)}'; echo ===" for w, _ in COMPLETIONS)
+    done = subprocess.run(
+        ["fish", "-c", f"source {script}\n{tries}"], capture_output=True, text=True, check=True
+    )
+    answers = [
+        [line.split("\t")[0] for line in answer.splitlines()]
+        for answer in done.stdout.split("===\n")
+        if answer
+    ]
+    assert len(answers) == len(COMPLETIONS)
+    for (words, expected), offered in zip(COMPLETIONS, answers, strict=True):
+        assert set(expected) <= set(offered), words

@@ -11,6 +11,8 @@ from tapehead.cli.options import Parser, class_defaults, one_of
 from tapehead.training.config import PARTS
 
 SHELLS = ("bash", "zsh", "fish")
+BY_OPTION = ("rule", "optimizer")
+"""The parts that an option names, rather than an argument."""
 
 
 class Words(NamedTuple):
@@ -38,7 +40,7 @@ def words() -> Words:
             made.options_of(cls, class_defaults(cls), prefix=f"{part}.")
             parts[part][name] = made.flags
     for command in ("train", "compare"):
-        for part in ("rule", "optimizer"):
+        for part in BY_OPTION:
             options[command] += [flag for flags in parts[part].values() for flag in flags]
     return Words({name: list(dict.fromkeys(flags)) for name, flags in options.items()}, parts)
 
@@ -119,8 +121,9 @@ def fish(known: Words) -> str:
     options |= {("train", name): flags for name, flags in known.parts["task"].items()}
     options |= {("compare", name): flags for name, flags in known.parts["task"].items()}
     options |= {("train", name): flags for name, flags in known.parts["model"].items()}
+    values = {f"--{part}": ["-x", "-a", " ".join(known.parts[part])] for part in BY_OPTION}
     lines += [
-        line(seen(*names), "-l", flag.removeprefix("--"))
+        line(seen(*names), "-l", flag.removeprefix("--"), *values.get(flag, []))
         for names, flags in options.items()
         for flag in flags
     ]
