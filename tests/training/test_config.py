@@ -9,7 +9,7 @@ from tapehead.learning import RULES
 from tapehead.models import MODELS
 from tapehead.tasks import TASKS
 from tapehead.training import OPTIMIZERS, RunConfig, from_json, suggest, to_json
-from tapehead.training.presets import PAIR_PRESETS
+from tapehead.training.presets import MODEL_PRESETS
 
 
 def through_json(config):
@@ -45,7 +45,7 @@ def test_every_rule_survives_json(name):
 
 
 def test_a_suggested_learning_rate_belongs_to_its_optimizer():
-    found = PAIR_PRESETS["copy", "dnc"]["optimizer.learning_rate"]
+    found = MODEL_PRESETS["dnc"]["optimizer.learning_rate"]
     assert suggest("copy", "dnc").optimizer.learning_rate == found
     plain = suggest("copy", "dnc", optimizer="sgd").optimizer
     assert plain.learning_rate == OPTIMIZERS["sgd"]().learning_rate != found

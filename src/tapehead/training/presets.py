@@ -9,14 +9,23 @@ from tapehead.tasks import TASKS
 from tapehead.training.config import AnyConfig, RunConfig
 from tapehead.training.optimizers import OPTIMIZERS
 
+GENTLE = {
+    "optimizer": "adam",
+    "optimizer.learning_rate": 3e-3,
+    "optimizer.schedule": "cosine",
+}
+
 MODEL_PRESETS: Mapping[str, Mapping[str, Any]] = {
-    "dnc": {"optimizer": "adam", "optimizer.learning_rate": 3e-3},
-    "ntm": {"optimizer": "adam", "optimizer.learning_rate": 3e-3},
+    "dnc": {**GENTLE, "optimizer.learning_rate": 1e-2},
+    "gru": GENTLE,
+    "lstm": GENTLE,
+    "ntm": {**GENTLE, "model.controller": "feedforward"},
 }
 """What suits a model on any task, by the names of a config: `batch`, `model.slots`, `optimizer`."""
 
 PAIR_PRESETS: Mapping[tuple[str, str], Mapping[str, Any]] = {
-    ("copy", "dnc"): {"optimizer.learning_rate": 1e-2},
+    ("mnist-rows", "dnc"): {"optimizer.learning_rate": 3e-3},
+    ("priority-sort", "dnc"): {"model.slots": 64, "optimizer.learning_rate": 3e-3},
 }
 """What suits a task and a model together."""
 

@@ -65,7 +65,7 @@ class MnistRows(Task):
     score: ClassVar[str] = "accuracy"
     output_kind: ClassVar[str] = "classes"
     defaults: ClassVar[Mapping[str, Any]] = MappingProxyType(
-        {"batch": 100, "updates": 6000, "stop_when_solved": False}
+        {"batch": 100, "updates": 8000, "stop_when_solved": False}
     )
 
     def __post_init__(self):
