@@ -1,4 +1,4 @@
-"""A DNC's own unroll beside a plain scan of its steps."""
+"""The unroll of DNC and NTM beside a plain scan of their steps."""
 
 import equinox as eqx
 import jax
@@ -7,13 +7,23 @@ import numpy as np
 import pytest
 
 from tapehead.cell import scan
-from tapehead.memory import DNC
+from tapehead.memory import DNC, NTM
 from tapehead.memory.replay import segment_length
 
 BATCH, INPUTS, OUTPUTS = 3, 2, 3
 VARIANTS = {
-    "the paper's": {},
-    "everything": {
+    "the DNC paper's": {"make": DNC},
+    "the NTM paper's": {"make": NTM, "controller": "feedforward"},
+    "an NTM of several heads": {
+        "make": NTM,
+        "read_heads": 2,
+        "write_heads": 3,
+        "shift_range": 2,
+        "similarity": "negative-squared-distance",
+        "learned_reads": True,
+    },
+    "a DNC of everything": {
+        "make": DNC,
         "read_heads": 2,
         "write_heads": 2,
         "controller": "gru",
@@ -29,14 +39,10 @@ VARIANTS = {
 
 
 def network(variant: str):
-    model = DNC(
-        INPUTS,
-        OUTPUTS,
-        slots=5,
-        width=4,
-        controller_size=6,
-        **VARIANTS[variant],
-        key=jax.random.key(1),
+    settings = dict(VARIANTS[variant])
+    make = settings.pop("make")
+    model = make(
+        INPUTS, OUTPUTS, slots=5, width=4, controller_size=6, **settings, key=jax.random.key(1)
     )
     # Larger weights, so that gates close and look-ups point.
     return jax.tree.map(
@@ -65,7 +71,15 @@ def unrolled(model, state, xs, *, mask):
     return model.unroll(state, xs, mask=mask)
 
 
-@pytest.mark.parametrize(("variant", "masked"), [("the paper's", False), ("everything", True)])
+@pytest.mark.parametrize(
+    ("variant", "masked"),
+    [
+        ("the DNC paper's", False),
+        ("a DNC of everything", True),
+        ("the NTM paper's", False),
+        ("an NTM of several heads", True),
+    ],
+)
 def test_the_unroll_is_the_scan_with_its_gradients(x64, variant, masked):
     steps = 7
     assert steps % segment_length(steps), "the last segment is to be filled up"

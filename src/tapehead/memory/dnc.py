@@ -20,6 +20,7 @@ from tapehead.memory.addressing import (
     resolve_similarity,
 )
 from tapehead.memory.cell import MemoryCell
+from tapehead.memory.columns import read_columns, turned, write_columns
 from tapehead.memory.controller import build_controller
 from tapehead.memory.links import (
     drop_small,
@@ -130,33 +131,6 @@ def follow_folded(link: Array, read_weights: Array) -> tuple[Array, Array]:
     forward = jnp.einsum("bij,brj->bri", link, every)
     backward = jnp.einsum("bij,bri->brj", link, every)
     return unfolded(forward), unfolded(backward)
-
-
-@jax.custom_vjp
-def outer(
-    rows: Float[Array, "*batch heads width"], weights: Float[Array, "*batch heads slots"]
-) -> Float[Array, "*batch width slots"]:
-    """Σ_h rows_h weights_hᵀ, head by head: XLA's product of two thin matrices is slower."""
-    products = [
-        rows[..., head, :, None] * weights[..., head, None, :] for head in range(rows.shape[-2])
-    ]
-    return sum(products[1:], start=products[0])
-
-
-def _outer_backward(inputs: tuple[Array, Array], of_outer: Array) -> tuple[Array, Array]:
-    rows, weights = inputs
-    return (
-        jnp.einsum("...wn,...hn->...hw", of_outer, weights),
-        jnp.einsum("...hw,...wn->...hn", rows, of_outer),
-    )
-
-
-outer.defvjp(lambda rows, weights: (outer(rows, weights), (rows, weights)), _outer_backward)
-
-
-def read_columns(columns: Array, weights: Array) -> Array:
-    """`read` from a memory with its slots on the last axis."""
-    return read(jnp.swapaxes(columns, -1, -2), weights)
 
 
 class DNCMemory(Replayable):
@@ -418,29 +392,26 @@ class DNCMemory(Replayable):
         link = state.link
         if not isinstance(link, tuple):
             link = link.reshape(-1, *link.shape[2:])
-        return state._replace(memory=jnp.swapaxes(state.memory, -1, -2), link=link)
+        return state._replace(memory=turned(state.memory), link=link)
 
     def arranged(self, state: DNCState) -> DNCState:
         """The state as it was before `rearranged`."""
         link = state.link
         if not isinstance(link, tuple):
             link = link.reshape(-1, self.write_heads, *link.shape[1:])
-        return state._replace(memory=jnp.swapaxes(state.memory, -1, -2), link=link)
+        return state._replace(memory=turned(state.memory), link=link)
 
     def _content_in_columns(
         self, columns: Array, keys: Array, strengths: Array, masks: Array | tuple[()]
     ) -> Array:
-        return self._content(jnp.swapaxes(columns, -1, -2), keys, strengths, masks)
+        return self._content(turned(columns), keys, strengths, masks)
 
     def _write_in_columns(
         self, columns: Array, retained: Array, weights: Array, erase: Array, vectors: Array
     ) -> Array:
         if self.erase_on_deallocation:
             columns = columns * retained[..., None, :]
-        for head in range(self.write_heads):
-            here = slice(head, head + 1)
-            columns = columns * (1 - outer(erase[..., here, :], weights[..., here, :]))
-        return columns + outer(vectors, weights)
+        return write_columns(columns, weights, erase, vectors)
 
     def _rebuilt(
         self, state: DNCState, flat: Array, mask: Array | None, weights: Array

@@ -11,7 +11,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, PRNGKeyArray
 
-from tapehead.cell import Cell
+from tapehead.cell import Cell, select
 from tapehead.errors import at_least
 from tapehead.memory.addressing import (
     Similarity,
@@ -23,8 +23,11 @@ from tapehead.memory.addressing import (
     resolve_similarity,
 )
 from tapehead.memory.cell import MemoryCell
+from tapehead.memory.columns import read_columns, turned, write_columns
 from tapehead.memory.controller import build_controller
-from tapehead.memory.memory import Memory
+from tapehead.memory.memory import MemoryState
+from tapehead.memory.outline import outlined, pullback
+from tapehead.memory.replay import Replayable, Trail
 from tapehead.numerics import sharpen
 
 FIRST_CONTENT = 1e-6
@@ -69,7 +72,18 @@ class NTMInterface(NamedTuple):
     add: Float[Array, "*batch write_heads width"]
 
 
-class NTMMemory(Memory):
+class NTMTrail(NamedTuple):
+    """What is kept of a step of an `NTMMemory`.
+
+    **Attributes:** the weightings of all heads, `(batch, heads, slots)`: by content, and after all
+    four steps.
+    """
+
+    content: Float[Array, "batch heads slots"]
+    weights: Float[Array, "batch heads slots"]
+
+
+class NTMMemory(Replayable):
     """The memory of a Neural Turing Machine.
 
     Every head finds its place in four steps,
@@ -199,11 +213,10 @@ class NTMMemory(Memory):
         self, state: NTMState, interface: NTMInterface
     ) -> dict[str, Float[Array, "*batch heads slots"]]:
         """The weightings of all heads after each of the four steps."""
-        previous = jnp.concatenate([state.read_weights, state.write_weights], axis=-2)
         content = content_weights(
             state.memory, interface.keys, interface.strengths, self.similarity
         )
-        gated = interpolate(content, previous, interface.gates)
+        gated = interpolate(content, _all_heads(state), interface.gates)
         shifted = circular_shift(gated, interface.shifts)
         weights = sharpen(shifted, interface.sharpness)
         return {
@@ -229,6 +242,89 @@ class NTMMemory(Memory):
 
         return step(state, interface)
 
+    def rearranged(self, state: NTMState) -> NTMState:
+        """Slots on the memory's last axis, the longer one."""
+        return state._replace(memory=turned(state.memory))
+
+    def arranged(self, state: NTMState) -> NTMState:
+        """The state as it was before `rearranged`."""
+        return state._replace(memory=turned(state.memory))
+
+    def _content(self, columns: Array, keys: Array, strengths: Array) -> Array:
+        return content_weights(turned(columns), keys, strengths, self.similarity)
+
+    def _written(
+        self, state: NTMState, flat: Array, mask: Array | None, weights: Array
+    ) -> NTMState:
+        """The state after a step that places all heads so; as it was where it is not taken."""
+
+        def written(state: NTMState, flat: Array, mask: Array | None, weights: Array) -> NTMState:
+            interface = self.interface(flat)
+            read_weights, write_weights = self._by_kind(weights)
+            columns = write_columns(state.memory, write_weights, interface.erase, interface.add)
+            after = NTMState(columns, read_weights, write_weights)
+            return after if mask is None else select(mask, after, state)
+
+        return outlined(written)(state, flat, mask, weights)
+
+    def advance(
+        self, state: NTMState, flat: Array, mask: Array | None
+    ) -> tuple[NTMState, Array, NTMTrail]:
+        """See `Replayable`."""
+        interface = outlined(self.interface)(flat)
+        content = outlined(self._content)(state.memory, interface.keys, interface.strengths)
+        weights = outlined(_place)(
+            content, _all_heads(state), interface.gates, interface.shifts, interface.sharpness
+        )
+        after = self._written(state, flat, mask, weights)
+        reads = outlined(read_columns)(after.memory, self._by_kind(weights)[0])
+        return after, reads, NTMTrail(content, weights)
+
+    def retrace(
+        self, state: NTMState, flat: Array, mask: Array | None, trail: NTMTrail
+    ) -> NTMState:
+        """See `Replayable`."""
+        return self._written(state, flat, mask, trail.weights)
+
+    def pullback(
+        self,
+        before: MemoryState,
+        after: MemoryState,
+        flat: Array,
+        mask: Array | None,
+        trail: Trail,
+        of_after: MemoryState,
+        of_reads: Array,
+    ) -> tuple[NTMState, Array]:
+        """See `Replayable`: the stages of a step, last to first."""
+        interface: Any = outlined(self.interface)(flat)
+        of_held = jax.tree.map(jnp.zeros_like, of_after)
+        if mask is not None:
+            of_after, of_held = select(mask, of_after, of_held), select(mask, of_held, of_after)
+        read_weights, write_weights = self._by_kind(trail.weights)
+
+        of_columns, of_read_weights = pullback(read_columns, after.memory, read_weights)(of_reads)
+        of_columns, of_write_weights, of_erase, of_add = pullback(
+            write_columns, before.memory, write_weights, interface.erase, interface.add
+        )(of_after.memory + of_columns)
+        of_weights = jnp.concatenate([of_read_weights, of_write_weights], axis=-2)
+        of_content, of_previous, of_gates, of_shifts, of_sharpness = pullback(
+            _place,
+            *(trail.content, _all_heads(before)),
+            *(interface.gates, interface.shifts, interface.sharpness),
+        )(of_weights + _all_heads(of_after))
+        of_more, of_keys, of_strengths = pullback(
+            self._content, before.memory, interface.keys, interface.strengths
+        )(of_content)
+
+        (of_flat,) = pullback(self.interface, flat)(
+            NTMInterface(of_keys, of_strengths, of_gates, of_shifts, of_sharpness, of_erase, of_add)
+        )
+        of_before = NTMState(of_columns + of_more, *self._by_kind(of_previous))
+        if mask is not None:
+            of_before = jax.tree.map(jnp.add, of_before, of_held)
+        return of_before, of_flat
+
     def observe(self, state: NTMState, interface: NTMInterface) -> dict[str, Any]:
         """Under `"read"` and `"write"`, by head: what steers it and its place after each step."""
         quantities = {
@@ -245,6 +341,16 @@ class NTMMemory(Memory):
             "read": {name: half for name, (half, _) in halves.items()},
             "write": {name: half for name, (_, half) in halves.items()},
         }
+
+
+def _all_heads(state: NTMState) -> Float[Array, "*batch heads slots"]:
+    """Where all heads are, read heads first."""
+    return jnp.concatenate([state.read_weights, state.write_weights], axis=-2)
+
+
+def _place(content: Array, previous: Array, gates: Array, shifts: Array, sharpness: Array) -> Array:
+    """The weightings of all heads, from those by content and their last places."""
+    return sharpen(circular_shift(interpolate(content, previous, gates), shifts), sharpness)
 
 
 def NTM(
