@@ -42,7 +42,7 @@ class RunConfig(Generic[TaskT, ModelT, RuleT, OptimizerT]):
     seed: int = 0
     """The one seed from which everything random in the run derives."""
     seeds: int = 1
-    """How many networks to train at once, from seeds that derive from `seed`."""
+    """How many networks to train, side by side, from seeds that derive from `seed`."""
     clip_norm: float | None = 1.0
     """Gradients are scaled down to at most this global norm; None: never."""
     clip_value: float | None = None
