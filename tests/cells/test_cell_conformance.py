@@ -4,7 +4,34 @@ import jax
 import pytest
 
 from tapehead.cell import Chain
-from tapehead.cells import GRU, LSTM, Dropout, Elman, Embedding, LayerNorm, Linear, Residual
+from tapehead.cells import (
+    GRU,
+    IRNN,
+    LRU,
+    LSTM,
+    LSTM1997,
+    MGU,
+    MLSTM,
+    S5,
+    SLSTM,
+    CoupledLSTM,
+    Dropout,
+    Elman,
+    Embedding,
+    FullyRecurrent,
+    IndRNN,
+    LayerNorm,
+    LayerNormLSTM,
+    Linear,
+    MinGRU,
+    MinLSTM,
+    PeepholeLSTM,
+    ProjectedLSTM,
+    ReducedGRU,
+    Residual,
+    SelectiveSSM,
+    Zoneout,
+)
 from tapehead.testing import check_cell
 
 CELLS = {
@@ -21,6 +48,28 @@ CELLS = {
     "gru-reset-before-learned": lambda key: GRU(
         4, 3, reset_after=False, learned_initial_state=True, key=key
     ),
+    "peephole-lstm": lambda key: PeepholeLSTM(4, 3, key=key),
+    "coupled-lstm": lambda key: CoupledLSTM(4, 3, key=key),
+    "layer-norm-lstm": lambda key: LayerNormLSTM(4, 3, key=key),
+    "projected-lstm": lambda key: ProjectedLSTM(4, 5, 3, key=key),
+    "lstm-1997": lambda key: LSTM1997(4, 2, 2, spread=1.0, key=key),
+    "lstm-2000": lambda key: LSTM1997(4, 2, 2, forget_gates=True, spread=1.0, key=key),
+    "gru-1": lambda key: ReducedGRU(4, 3, variant=1, key=key),
+    "gru-3": lambda key: ReducedGRU(4, 3, variant=3, key=key),
+    "mgu": lambda key: MGU(4, 3, key=key),
+    "indrnn": lambda key: IndRNN(4, 3, key=key),
+    "irnn": lambda key: IRNN(4, 3, deviation=1.0, key=key),
+    "fully-recurrent": lambda key: FullyRecurrent(
+        4, 5, 3, connections=[[(i + j) % 3 > 0 for j in range(10)] for i in range(5)], key=key
+    ),
+    "mingru": lambda key: MinGRU(4, 3, key=key),
+    "minlstm": lambda key: MinLSTM(4, 3, key=key),
+    "lru": lambda key: LRU(4, 4, modes=3, key=key),
+    "s5": lambda key: S5(4, 3, modes=3, steps=(0.1, 1.0), key=key),
+    "selective": lambda key: SelectiveSSM(4, modes=3, steps=(0.1, 1.0), key=key),
+    "slstm": lambda key: SLSTM(4, 4, heads=2, key=key),
+    "mlstm": lambda key: MLSTM(4, 4, heads=2, key=key),
+    "zoneout": lambda key: Zoneout(LSTM(4, 3, key=key), 0.3, rates={"cell": 0.5}),
     "residual": lambda key: Residual(GRU(4, 4, key=key)),
     "residual-layer": lambda key: Residual(LayerNorm(4)),
 }

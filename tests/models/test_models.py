@@ -9,9 +9,17 @@ from tapehead.errors import UserError
 from tapehead.models import MODELS
 
 SMALL = {
-    "elman": {"hidden": 4},
-    "lstm": {"hidden": 4},
-    "gru": {"hidden": 4},
+    **{
+        name: {"hidden": 4}
+        for name in (
+            *("elman", "fully-recurrent", "irnn", "indrnn", "lstm", "lstm-1997", "peephole-lstm"),
+            *("coupled-lstm", "layer-norm-lstm", "slstm", "mlstm", "gru", "gru1", "gru2", "gru3"),
+            *("mgu", "mingru", "minlstm", "lru"),
+        )
+    },
+    "projected-lstm": {"hidden": 4, "cells": 5},
+    "s5": {"hidden": 4, "modes": 3},
+    "selective": {"hidden": 4, "modes": 3},
     "ntm": {"slots": 4, "width": 3, "controller_size": 5},
     "dnc": {"slots": 4, "width": 3, "controller_size": 5, "link_entries": 2},
 }
@@ -52,14 +60,28 @@ def test_every_setting_reaches_the_network(name):
         def outputs(key):
             return run(model.build(3, 2, key=key), xs, key=key)
 
-        return str(jax.make_jaxpr(outputs)(key))
+        made = jax.make_jaxpr(outputs)(key)
+        return f"{made} {made.consts}"
 
     changed = {
-        "hidden": 5,
-        "layers": 2,
+        "hidden": 8,
+        "layers": 3,
         "dropout": 0.5,
         "learned_initial_state": True,
-        "activation": "relu",
+        "activation": "relu" if name == "elman" else "tanh",
+        "block_size": 4,
+        "truncated": False,
+        "forget_gates": True,
+        "input_bias": -1.0,
+        "output_bias": -1.0,
+        "spread": 0.2,
+        "cells": 6,
+        "largest": 2.0,
+        "scale": 0.5,
+        "heads": 2,
+        "least": 0.6,
+        "most": 0.999,
+        "modes": 4,
         "forget_bias": 0.0,
         "reset_after": False,
         "slots": 5,
@@ -114,6 +136,16 @@ def test_layers_and_dropout():
         ("dnc", {"clip": 0.0}, "DNC: clip must be above 0 or None, got 0.0"),
         ("dnc", {"links": "none", "sharpen_links": True}, "sharpen_links needs links"),
         ("dnc", {"links": "sparse", "link_entries": 99}, "link_entries must be between 1 and"),
+        ("lstm-1997", {"hidden": 5}, "hidden must be a multiple of block_size, got 5 and 2"),
+        ("lstm-1997", {"spread": 0.0}, "LSTM1997: spread must be above 0, got 0.0"),
+        ("projected-lstm", {"cells": 0}, "ProjectedLSTM: cells must be at least 1, got 0"),
+        ("slstm", {"hidden": 6}, "SLSTM: hidden must be a multiple of heads, got 6 and 4"),
+        ("mlstm", {"heads": 0}, "MLSTM: heads must be at least 1, got 0"),
+        ("indrnn", {"largest": 0.0}, "IndRNN: largest must be above 0, got 0.0"),
+        ("lru", {"most": 1.0}, "LRU: expected 0 <= least < most < 1"),
+        ("lru", {"dropout": 1.0}, "dropout must be at least 0 and below 1, got 1.0"),
+        ("s5", {"modes": 0}, "S5: modes must be at least 1, got 0"),
+        ("selective", {"modes": 0}, "SelectiveSSM: modes must be at least 1, got 0"),
         ("dnc", {"bypass_dropout": -0.1}, "bypass_dropout must be at least 0 and below 1"),
     ],
 )

@@ -1,25 +1,80 @@
 """Cells: one time step of a network that carries state."""
 
+from tapehead.cells.coupled_lstm import CoupledLSTM
 from tapehead.cells.elman import Elman, ElmanState
+from tapehead.cells.fully_recurrent import FullyRecurrent, FullyRecurrentState
 from tapehead.cells.gru import GRU, GRUState
+from tapehead.cells.indrnn import IndRNN
 from tapehead.cells.interop import from_equinox, gru_from_torch, lstm_from_torch
-from tapehead.cells.layers import Dropout, DropoutState, Embedding, LayerNorm, Linear
+from tapehead.cells.irnn import IRNN
+from tapehead.cells.layer_norm_lstm import LayerNormLSTM
+from tapehead.cells.layers import (
+    Dropout,
+    DropoutState,
+    Embedding,
+    GatedGELU,
+    LayerNorm,
+    Linear,
+)
+from tapehead.cells.linear_recurrence import LinearRecurrence
+from tapehead.cells.lru import LRU, ComplexState
 from tapehead.cells.lstm import LSTM, LSTMState
+from tapehead.cells.lstm1997 import LSTM1997, LSTM1997State
+from tapehead.cells.mgu import MGU
+from tapehead.cells.mingru import MinGRU, MinGRUState
+from tapehead.cells.minlstm import MinLSTM, MinLSTMState
+from tapehead.cells.mlstm import MLSTM, MLSTMState
+from tapehead.cells.peephole_lstm import PeepholeLSTM
+from tapehead.cells.projected_lstm import ProjectedLSTM
+from tapehead.cells.reduced_gru import ReducedGRU
+from tapehead.cells.s5 import S5
+from tapehead.cells.selective import SelectiveSSM, SelectiveState
+from tapehead.cells.slstm import SLSTM, SLSTMState
 from tapehead.cells.wrappers import Residual
+from tapehead.cells.zoneout import Zoneout, ZoneoutState
 
 __all__ = [
     "GRU",
+    "IRNN",
+    "LRU",
     "LSTM",
+    "LSTM1997",
+    "MGU",
+    "MLSTM",
+    "S5",
+    "SLSTM",
+    "ComplexState",
+    "CoupledLSTM",
     "Dropout",
     "DropoutState",
     "Elman",
     "ElmanState",
     "Embedding",
+    "FullyRecurrent",
+    "FullyRecurrentState",
     "GRUState",
+    "GatedGELU",
+    "IndRNN",
+    "LSTM1997State",
     "LSTMState",
     "LayerNorm",
+    "LayerNormLSTM",
     "Linear",
+    "LinearRecurrence",
+    "MLSTMState",
+    "MinGRU",
+    "MinGRUState",
+    "MinLSTM",
+    "MinLSTMState",
+    "PeepholeLSTM",
+    "ProjectedLSTM",
+    "ReducedGRU",
     "Residual",
+    "SLSTMState",
+    "SelectiveSSM",
+    "SelectiveState",
+    "Zoneout",
+    "ZoneoutState",
     "from_equinox",
     "gru_from_torch",
     "lstm_from_torch",

@@ -1,4 +1,4 @@
-"""Stateless layers as cells: `Linear`, `Embedding`, `LayerNorm`; and `Dropout`."""
+"""Stateless layers as cells: `Linear`, `Embedding`, `LayerNorm`, `GatedGELU`; and `Dropout`."""
 
 from typing import NamedTuple
 
@@ -99,6 +99,39 @@ class LayerNorm(Stateless):
         centred = x - jnp.mean(x, axis=-1, keepdims=True)
         variance = jnp.mean(centred**2, axis=-1, keepdims=True)
         return self.scale * centred * jax.lax.rsqrt(variance + self.epsilon) + self.shift
+
+
+class GatedGELU(Stateless):
+    """A squashing that gates itself: y = u ∘ σ(W u + b) with u = GELU(x).
+
+    **Attributes:**
+
+    - `weight`: W, `(size, size)`, and `bias`: b, `(size,)`; drawn uniformly from ±1/√size.
+
+    **Raises:** `UserError` if the size is below 1.
+
+    Source: Smith, Warrington and Linderman, "Simplified state space layers for sequence modeling"
+    (2023), appendix G.
+    """
+
+    weight: Float[Array, "size size"]
+    bias: Float[Array, " size"]
+    input_size: int | None = eqx.field(static=True)
+    output_size: int | None = eqx.field(static=True)
+
+    def __init__(self, size: int, *, key: PRNGKeyArray):
+        at_least("GatedGELU", 1, size=size)
+        weight_key, bias_key = jax.random.split(key)
+        self.weight = uniform(weight_key, (size, size), size)
+        self.bias = uniform(bias_key, (size,), size)
+        self.input_size = size
+        self.output_size = size
+
+    def __call__(self, x: Float[Array, "*batch features"]) -> Float[Array, "*batch features"]:
+        """Squash and gate over the last axis."""
+        expect_features("GatedGELU", x, self.bias.shape[0])
+        u = jax.nn.gelu(x)
+        return u * jax.nn.sigmoid(u @ self.weight.T + self.bias)
 
 
 class DropoutState(NamedTuple):

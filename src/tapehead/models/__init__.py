@@ -1,19 +1,88 @@
 """Whole networks by name."""
 
+from tapehead.models.linear import (
+    LRUModel,
+    MinGRUModel,
+    MinLSTMModel,
+    S5Model,
+    SelectiveModel,
+)
 from tapehead.models.memory import DNCModel, NTMModel
 from tapehead.models.model import Model
 from tapehead.models.recurrent import ElmanModel, GRUModel, LSTMModel
+from tapehead.models.variants import (
+    CoupledLSTMModel,
+    FullyRecurrentModel,
+    GRU1Model,
+    GRU2Model,
+    GRU3Model,
+    IndRNNModel,
+    IRNNModel,
+    LayerNormLSTMModel,
+    LSTM1997Model,
+    MGUModel,
+    MLSTMModel,
+    PeepholeLSTMModel,
+    ProjectedLSTMModel,
+    SLSTMModel,
+)
 from tapehead.registry import Registry
 
 MODELS: Registry[type[Model]] = Registry(
     "model",
     {
         "elman": ElmanModel,
+        "fully-recurrent": FullyRecurrentModel,
+        "irnn": IRNNModel,
+        "indrnn": IndRNNModel,
         "lstm": LSTMModel,
+        "lstm-1997": LSTM1997Model,
+        "peephole-lstm": PeepholeLSTMModel,
+        "coupled-lstm": CoupledLSTMModel,
+        "layer-norm-lstm": LayerNormLSTMModel,
+        "projected-lstm": ProjectedLSTMModel,
+        "slstm": SLSTMModel,
+        "mlstm": MLSTMModel,
         "gru": GRUModel,
+        "gru1": GRU1Model,
+        "gru2": GRU2Model,
+        "gru3": GRU3Model,
+        "mgu": MGUModel,
+        "mingru": MinGRUModel,
+        "minlstm": MinLSTMModel,
+        "lru": LRUModel,
+        "s5": S5Model,
+        "selective": SelectiveModel,
         "ntm": NTMModel,
         "dnc": DNCModel,
     },
 )
 
-__all__ = ["MODELS", "DNCModel", "ElmanModel", "GRUModel", "LSTMModel", "Model", "NTMModel"]
+__all__ = [
+    "MODELS",
+    "CoupledLSTMModel",
+    "DNCModel",
+    "ElmanModel",
+    "FullyRecurrentModel",
+    "GRU1Model",
+    "GRU2Model",
+    "GRU3Model",
+    "GRUModel",
+    "IRNNModel",
+    "IndRNNModel",
+    "LRUModel",
+    "LSTM1997Model",
+    "LSTMModel",
+    "LayerNormLSTMModel",
+    "MGUModel",
+    "MLSTMModel",
+    "MinGRUModel",
+    "MinLSTMModel",
+    "Model",
+    "NTMModel",
+    "PeepholeLSTMModel",
+    "ProjectedLSTMModel",
+    "S5Model",
+    "SLSTMModel",
+    "SelectiveModel",
+]

@@ -23,8 +23,6 @@ class Recurrent(Model):
     """Layers, each reading the one below."""
     dropout: float = 0.0
     """Probability with which each layer's outputs are dropped in training, at every step."""
-    learned_initial_state: bool = False
-    """Learn the state before the first step; otherwise it is zero."""
 
     def __post_init__(self):
         super().__post_init__()
@@ -52,6 +50,8 @@ class Recurrent(Model):
 class ElmanModel(Recurrent):
     """A simple recurrent network (Elman 1990)."""
 
+    learned_initial_state: bool = False
+    """Learn the state before the first step; otherwise it is zero."""
     activation: Literal["tanh", "relu"] = "tanh"
     """Squashing of each unit."""
 
@@ -70,6 +70,8 @@ class ElmanModel(Recurrent):
 class LSTMModel(Recurrent):
     """Long short-term memory (Hochreiter and Schmidhuber 1997)."""
 
+    learned_initial_state: bool = False
+    """Learn the state before the first step; otherwise it is zero."""
     forget_bias: float = 1.0
     """Added to the forget gate's bias at the start, so that the cell begins by remembering."""
 
@@ -88,6 +90,8 @@ class LSTMModel(Recurrent):
 class GRUModel(Recurrent):
     """Gated recurrent units (Cho et al. 2014)."""
 
+    learned_initial_state: bool = False
+    """Learn the state before the first step; otherwise it is zero."""
     reset_after: bool = True
     """Apply the reset gate after the matrix product, as most software does; before: the paper's."""
 

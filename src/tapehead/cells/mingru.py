@@ -1,0 +1,88 @@
+"""The minimal GRU that can be trained in parallel over time."""
+
+from typing import Any, NamedTuple
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float, PRNGKeyArray
+
+from tapehead.cells.initialization import uniform
+from tapehead.cells.linear_recurrence import Coefficients, LinearRecurrence
+from tapehead.errors import at_least
+
+
+class MinGRUState(NamedTuple):
+    """What a `MinGRU` carries.
+
+    **Attributes:**
+
+    - `hidden`: h, `(*batch, hidden_size)`.
+    """
+
+    hidden: Float[Array, "*batch hidden"]
+
+
+class MinGRU(LinearRecurrence):
+    """The minimal gated recurrent unit: a GRU whose gate and candidate do not see the state.
+
+        z_t = σ(W_z x_t + b_z)        h̃_t = W_h x_t + b_h
+        h_t = (1 − z_t) ∘ h_{t−1} + z_t ∘ h̃_t
+
+    The output is h_t. This is the paper's first form, with a linear candidate.
+
+    **Attributes:**
+
+    - `weight`: W, `(2 · hidden_size, input_size)`, the rows of z and h̃ in turn.
+    - `bias`: b, `(2 · hidden_size,)`. Both are drawn uniformly from ±1/√input_size.
+
+    **Raises:** `UserError` if a size is below 1.
+
+    Source: Feng, Tung, Hajimirsadeghi, Ahmed and Bengio, "Were RNNs all we needed?" (2024),
+    section 3.1.
+    """
+
+    weight: Float[Array, "gates inputs"]
+    bias: Float[Array, " gates"]
+    input_size: int | None = eqx.field(static=True)
+    output_size: int | None = eqx.field(static=True)
+
+    def __init__(self, input_size: int, hidden_size: int, *, key: PRNGKeyArray):
+        at_least("MinGRU", 1, input_size=input_size, hidden_size=hidden_size)
+        weight_key, bias_key = jax.random.split(key)
+        self.weight = uniform(weight_key, (2 * hidden_size, input_size), input_size)
+        self.bias = uniform(bias_key, (2 * hidden_size,), input_size)
+        self.input_size = input_size
+        self.output_size = hidden_size
+
+    def initial_state(
+        self, batch: tuple[int, ...] = (), *, key: PRNGKeyArray | None = None
+    ) -> MinGRUState:
+        """Zeros."""
+        return MinGRUState(jnp.zeros((*batch, self.bias.shape[0] // 2), self.bias.dtype))
+
+    def _gates(self, xs: Array) -> tuple[Array, Array]:
+        net, candidate = jnp.split(xs @ self.weight.T + self.bias, 2, axis=-1)
+        return net, candidate
+
+    def coefficients(self, xs: Float[Array, "*axes inputs"]) -> Coefficients:
+        """1 − z and z ∘ h̃."""
+        net, candidate = self._gates(xs)
+        return jax.nn.sigmoid(-net), jax.nn.sigmoid(net) * candidate
+
+    def emit(self, h: Array, xs: Float[Array, "*axes inputs"]) -> Float[Array, "*axes hidden"]:
+        """h."""
+        return h
+
+    def pack(self, h: Array) -> MinGRUState:
+        """h by its name."""
+        return MinGRUState(h)
+
+    def unpack(self, state: MinGRUState) -> Array:
+        """h."""
+        return state.hidden
+
+    def observe(self, state: MinGRUState, x: Array) -> dict[str, Any]:
+        """The gate and the candidate."""
+        net, candidate = self._gates(x)
+        return {"update_gate": jax.nn.sigmoid(net), "candidate": candidate}

@@ -1,0 +1,100 @@
+"""The minimal LSTM that can be trained in parallel over time."""
+
+from typing import Any, NamedTuple
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float, PRNGKeyArray
+
+from tapehead.cells.initialization import uniform
+from tapehead.cells.linear_recurrence import Coefficients, LinearRecurrence
+from tapehead.errors import at_least
+
+
+class MinLSTMState(NamedTuple):
+    """What a `MinLSTM` carries.
+
+    **Attributes:**
+
+    - `hidden`: h, `(*batch, hidden_size)`.
+    """
+
+    hidden: Float[Array, "*batch hidden"]
+
+
+class MinLSTM(LinearRecurrence):
+    """The minimal LSTM: forget and input gates that do not see the state and sum to 1.
+
+        f_t = σ(W_f x_t + b_f)        i_t = σ(W_i x_t + b_i)        h̃_t = W_h x_t + b_h
+        f'_t = f_t / (f_t + i_t)      i'_t = i_t / (f_t + i_t)
+        h_t = f'_t ∘ h_{t−1} + i'_t ∘ h̃_t
+
+    The output is h_t. This is the paper's first form, with a linear candidate.
+
+    **Attributes:**
+
+    - `weight`: W, `(3 · hidden_size, input_size)`, the rows of f, i and h̃ in turn.
+    - `bias`: b, `(3 · hidden_size,)`. Both are drawn uniformly from ±1/√input_size; then
+        `forget_bias` (default 1) is added to b_f.
+
+    **Raises:** `UserError` if a size is below 1.
+
+    Source: Feng, Tung, Hajimirsadeghi, Ahmed and Bengio, "Were RNNs all we needed?" (2024),
+    section 3.2.
+    """
+
+    weight: Float[Array, "gates inputs"]
+    bias: Float[Array, " gates"]
+    input_size: int | None = eqx.field(static=True)
+    output_size: int | None = eqx.field(static=True)
+
+    def __init__(
+        self,
+        input_size: int,
+        hidden_size: int,
+        *,
+        forget_bias: float = 1.0,
+        key: PRNGKeyArray,
+    ):
+        at_least("MinLSTM", 1, input_size=input_size, hidden_size=hidden_size)
+        weight_key, bias_key = jax.random.split(key)
+        self.weight = uniform(weight_key, (3 * hidden_size, input_size), input_size)
+        bias = uniform(bias_key, (3 * hidden_size,), input_size)
+        self.bias = bias.at[:hidden_size].add(forget_bias)
+        self.input_size = input_size
+        self.output_size = hidden_size
+
+    def initial_state(
+        self, batch: tuple[int, ...] = (), *, key: PRNGKeyArray | None = None
+    ) -> MinLSTMState:
+        """Zeros."""
+        return MinLSTMState(jnp.zeros((*batch, self.bias.shape[0] // 3), self.bias.dtype))
+
+    def _gates(self, xs: Array) -> tuple[Array, Array, Array]:
+        """f', i' and h̃; the quotient by way of logarithms, so that gates near 0 do not divide."""
+        forget, enter, candidate = jnp.split(xs @ self.weight.T + self.bias, 3, axis=-1)
+        balance = jax.nn.log_sigmoid(forget) - jax.nn.log_sigmoid(enter)
+        return jax.nn.sigmoid(balance), jax.nn.sigmoid(-balance), candidate
+
+    def coefficients(self, xs: Float[Array, "*axes inputs"]) -> Coefficients:
+        """f' and i' ∘ h̃."""
+        forget, enter, candidate = self._gates(xs)
+        return forget, enter * candidate
+
+    def emit(self, h: Array, xs: Float[Array, "*axes inputs"]) -> Float[Array, "*axes hidden"]:
+        """h."""
+        return h
+
+    def pack(self, h: Array) -> MinLSTMState:
+        """h by its name."""
+        return MinLSTMState(h)
+
+    def unpack(self, state: MinLSTMState) -> Array:
+        """h."""
+        return state.hidden
+
+    def observe(self, state: MinLSTMState, x: Array) -> dict[str, Any]:
+        """The gates, and the candidate."""
+        forget, enter, candidate = self._gates(x)
+        return {"forget_gate": forget, "input_gate": enter, "candidate": candidate}
