@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 
 from tapehead import cells
-from tapehead.cell import Chain, run, scan
+from tapehead.cell import Chain, run
+from tapehead.cells import linear_recurrence, mlstm
 from tapehead.errors import UserError
 
 KEY = jax.random.key(0)
@@ -65,21 +66,36 @@ def test_connections_that_are_not_allowed_have_no_gradient():
     np.testing.assert_array_equal(of_cell.weight != 0, allowed)
 
 
-@pytest.mark.parametrize("name", ["lru", "s5", "selective", "mingru", "minlstm", "mlstm"])
-def test_parallel_in_time_is_the_plain_scan_for_long_sequences(name):
-    cell = {
-        "lru": lambda: cells.LRU(3, 4, modes=4, least=0.9, most=0.999, key=KEY),
-        "s5": lambda: cells.S5(3, 4, modes=4, key=KEY),
-        "selective": lambda: cells.SelectiveSSM(3, modes=4, key=KEY),
-        "mingru": lambda: cells.MinGRU(3, 4, key=KEY),
-        "minlstm": lambda: cells.MinLSTM(3, 4, key=KEY),
-        "mlstm": lambda: cells.MLSTM(3, 4, heads=2, key=KEY),
-    }[name]()
-    xs = jax.random.normal(KEY, (300, 3))
-    parallel = jax.jit(lambda s, x: cell.unroll(s, x))(cell.initial_state(), xs)
-    plain = jax.jit(lambda s, x: scan(cell, s, x))(cell.initial_state(), xs)
-    for a, b in zip(jax.tree.leaves(parallel), jax.tree.leaves(plain), strict=True):
-        np.testing.assert_allclose(a, b, rtol=2e-4, atol=2e-5)
+@pytest.mark.parametrize("kind", ["linear", "mlstm"])
+def test_at_once_is_in_turn(x64, kind):
+    """What accelerators do and what CPUs do, with the gradient."""
+    keys = jax.random.split(KEY, 6)
+
+    def draw(key, *shape):
+        return jax.random.normal(key, shape, jnp.float64)
+
+    if kind == "linear":
+        arguments = (draw(keys[0], 7, 2, 3), draw(keys[1], 7, 2, 3), draw(keys[2], 2, 3))
+        module = linear_recurrence
+    else:
+        stretch, state = mlstm._Stretch, cells.MLSTMState
+        steps = stretch(
+            draw(keys[0], 7, 2),
+            state(draw(keys[1], 7, 2, 3, 3), draw(keys[2], 7, 2, 3), draw(keys[3], 7, 2)),
+        )
+        before = state(draw(keys[4], 2, 3, 3), draw(keys[5], 2, 3), draw(keys[0], 2))
+        arguments = (steps, before)
+        module = mlstm
+
+    def everything(through):
+        def loss(arguments):
+            return sum(jnp.sum(jnp.sin(leaf)) for leaf in jax.tree.leaves(through(*arguments)))
+
+        return jax.jit(jax.value_and_grad(loss))(arguments)
+
+    once, turn = everything(module.at_once), everything(module.in_turn)
+    for a, b in zip(jax.tree.leaves(once), jax.tree.leaves(turn), strict=True):
+        np.testing.assert_allclose(a, b, rtol=1e-9, atol=1e-11)
 
 
 @pytest.mark.parametrize("scale", [-200.0, 200.0])

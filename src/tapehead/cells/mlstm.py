@@ -52,8 +52,25 @@ def _after(before: MLSTMState, stretch: _Stretch) -> MLSTMState:
     )
 
 
-def _compose(first: _Stretch, second: _Stretch) -> _Stretch:
-    return _Stretch(first.decay + second.decay, _after(first.added, second))
+def at_once(steps: _Stretch, state: MLSTMState) -> MLSTMState:
+    """The states after all steps, by `jax.lax.associative_scan`."""
+
+    def compose(first: _Stretch, second: _Stretch) -> _Stretch:
+        return _Stretch(first.decay + second.decay, _after(first.added, second))
+
+    before = _Stretch(jnp.zeros_like(state.stabilizer), state)
+    stretches = jax.tree.map(lambda one, all: jnp.concatenate([one[None], all]), before, steps)
+    return jax.tree.map(lambda s: s[1:], jax.lax.associative_scan(compose, stretches).added)
+
+
+def in_turn(steps: _Stretch, state: MLSTMState) -> MLSTMState:
+    """The same, one step after the other."""
+
+    def step(state: MLSTMState, one: _Stretch) -> tuple[MLSTMState, MLSTMState]:
+        state = _after(state, one)
+        return state, state
+
+    return jax.lax.scan(step, state, steps)[1]
 
 
 class MLSTM(Cell):
@@ -65,8 +82,9 @@ class MLSTM(Cell):
         h_t = o_t ∘ C_t q_t / max(|n_t · q_t|, 1)
 
     C and n are kept divided by exp(m_t), m_t = max(log σ(f̃_t) + m_{t−1}, ĩ_t), so that neither
-    overflows. Nothing depends on h_{t−1}: `unroll` computes all steps at once with
-    `jax.lax.associative_scan`, and holds C for each of them.
+    overflows. Nothing depends on h_{t−1}: `unroll` makes gates, keys and values of all
+    steps together, and goes through them at once on an accelerator, in turn on a CPU. It holds C
+    for each of them.
 
     **Attributes:**
 
@@ -176,10 +194,9 @@ class MLSTM(Cell):
             # Where a sequence begins, what came before counts for nothing.
             alone = _Stretch(jnp.full_like(steps.decay, 4 * FAR_BELOW), _after(empty, steps))
             steps = select(starts, alone, steps)
-        before = _Stretch(jnp.zeros_like(state.stabilizer), state)
-        steps = jax.tree.map(lambda one, all: jnp.concatenate([one[None], all]), before, steps)
-        states = jax.lax.associative_scan(_compose, steps).added
-        ys = self._emit(jax.tree.map(lambda s: s[1:], states), q, o)
+        through = in_turn if jax.default_backend() == "cpu" else at_once
+        states = through(steps, state)
+        ys = self._emit(states, q, o)
         last = jax.tree.map(lambda s: s[-1], states)
         return last, ys if mask is None else select(mask, ys, jnp.zeros_like(ys))
 
