@@ -24,8 +24,12 @@ MODEL_PRESETS: Mapping[str, Mapping[str, Any]] = {
 """What suits a model on any task, by the names of a config: `batch`, `model.slots`, `optimizer`."""
 
 PAIR_PRESETS: Mapping[tuple[str, str], Mapping[str, Any]] = {
+    ("dynamic-ngrams", "dnc"): {"optimizer.learning_rate": 3e-3},
+    # A feed-forward controller would have to find the last five bits in memory.
+    ("dynamic-ngrams", "ntm"): {"model.controller": "lstm"},
     ("mnist-rows", "dnc"): {"optimizer.learning_rate": 3e-3},
     ("priority-sort", "dnc"): {"model.slots": 64, "optimizer.learning_rate": 3e-3},
+    ("priority-sort", "ntm"): {"model.read_heads": 4, "model.write_heads": 4},
 }
 """What suits a task and a model together."""
 
