@@ -20,16 +20,17 @@ from tapehead.tasks import (
     Copy,
     DynamicNgrams,
     KeyValue,
+    MnistPixels,
     MnistRows,
     PrioritySort,
     RepeatCopy,
     Reverse,
 )
-from tapehead.tasks.vision.mnist_rows import Images
+from tapehead.tasks.vision.mnist import Images
 from tapehead.testing.tasks import check_sequences, check_solver, check_task
 from tapehead.training.config import RunConfig
 
-REAL = {"mnist-rows"}
+REAL = {"mnist-rows", "mnist-pixels"}
 QUICK = {"xla_backend_optimization_level": 0, "xla_llvm_disable_expensive_passes": True}
 """Compiling is most of the cost where every example has another shape."""
 
@@ -94,10 +95,23 @@ def test_solvers_with_random_settings(kind, draw):
     check_solver(task, sequences)
 
 
-def test_a_task_on_made_up_images_conforms():
+@pytest.mark.parametrize("task", [MnistRows(), MnistPixels(permuted=True)], ids=repr)
+def test_a_task_on_made_up_images_conforms(task):
     rng = np.random.default_rng(0)
     images = jnp.asarray(rng.integers(0, 256, (30, 28, 28)), jnp.uint8)
-    check_task(MnistRows(), data=Images(images, jnp.asarray(rng.integers(0, 10, 30), jnp.int32)))
+    check_task(task, data=Images(images, jnp.asarray(rng.integers(0, 10, 30), jnp.int32)))
+
+
+def test_pixels_come_in_one_order_for_all_images():
+    images = jnp.arange(2 * 784, dtype=jnp.float32).reshape(2, 28, 28)
+    plain = np.asarray(MnistPixels().parts(images))[..., 0]
+    np.testing.assert_array_equal(plain, np.arange(2 * 784).reshape(2, 784).T)
+    mixed = np.asarray(MnistPixels(permuted=True).parts(images))[..., 0]
+    assert sorted(mixed[:, 0]) == list(range(784))
+    np.testing.assert_array_equal(mixed[:, 1], mixed[:, 0] + 784)
+    assert not np.array_equal(mixed, plain)
+    other = np.asarray(MnistPixels(permuted=True, order_seed=1).parts(images))[..., 0]
+    assert not np.array_equal(mixed, other)
 
 
 @pytest.mark.parametrize("broken", ["weights", "targets", "key", "solver", "lessons", "loss"])
@@ -183,6 +197,10 @@ MISTAKES = [
     (
         lambda: MnistRows(split="tset"),
         "MnistRows: split must be one of train, validation, test, got 'tset'; did you mean 'test'?",
+    ),
+    (
+        lambda: MnistPixels(order_seed=-1),
+        "MnistPixels: order_seed must be at least 0, got -1",
     ),
     (lambda: MnistRows().resized(3), "MnistRows: comes in one size only, so not in 3"),
     (

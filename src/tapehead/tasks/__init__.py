@@ -9,6 +9,7 @@ from tapehead.tasks.algorithmic.priority_sort import PrioritySort
 from tapehead.tasks.algorithmic.repeat_copy import RepeatCopy
 from tapehead.tasks.algorithmic.reverse import Reverse
 from tapehead.tasks.task import Task
+from tapehead.tasks.vision.mnist_pixels import MnistPixels
 from tapehead.tasks.vision.mnist_rows import MnistRows
 
 TASKS: Registry[type[Task]] = Registry(
@@ -22,6 +23,7 @@ TASKS: Registry[type[Task]] = Registry(
         "dynamic-ngrams": DynamicNgrams,
         "priority-sort": PrioritySort,
         "mnist-rows": MnistRows,
+        "mnist-pixels": MnistPixels,
     },
 )
 
@@ -31,6 +33,7 @@ __all__ = [
     "Copy",
     "DynamicNgrams",
     "KeyValue",
+    "MnistPixels",
     "MnistRows",
     "PrioritySort",
     "RepeatCopy",

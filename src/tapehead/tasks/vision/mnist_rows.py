@@ -1,45 +1,20 @@
-"""MNIST row by row: name a handwritten digit after seeing its rows from top to bottom."""
+"""MNIST row by row."""
 
-import dataclasses
-from collections.abc import Mapping
 from dataclasses import dataclass
-from types import MappingProxyType
-from typing import Any, ClassVar, NamedTuple, get_args
 
-import jax
-import jax.numpy as jnp
-from jaxtyping import Array, Float, Int, PRNGKeyArray, UInt8
+from jaxtyping import Array, Float
 
-from tapehead.datasets.mnist import Split, load_mnist
-from tapehead.errors import UserError, nearest
-from tapehead.sequences import Sequences
-from tapehead.tasks.losses import class_loss, class_metrics
-from tapehead.tasks.task import Data, Task
-
-SIDE = 28
-CLASSES = 10
-
-
-class Images(NamedTuple):
-    """The arrays of a split: images of bytes, and the digit each shows."""
-
-    images: UInt8[Array, "size 28 28"]
-    labels: Int[Array, " size"]
+from tapehead.tasks.vision.mnist import SIDE, MnistTask
 
 
 @dataclass(frozen=True)
-class MnistRows(Task):
+class MnistRows(MnistTask):
     """Read the 28 rows of an image of a handwritten digit, then say which digit it is.
 
     - Inputs `(28, batch, 28)`: at step `t` row `t` from the top, pixels from 0 (background) to 1.
     - Targets `(28, batch)`: the digit. Only the last step has weight.
 
-    The training images are the first 55,000 of the published 60,000; the other 5,000 are held out
-    for validation. Training batches are drawn with replacement, so that an image is seen once an
-    epoch only on average; evaluations pass over every image exactly once (`size`, `batch_at`).
-
-    Being right by chance costs log 10 = 2.30 nats and is right in 1 of 10 images. The task uses
-    all the updates it is given: it never counts as solved.
+    Which images there are, and how they are drawn: see `MnistTask`.
 
     Source: LeCun, Bottou, Bengio and Haffner, "Gradient-based learning applied to document
     recognition" (1998); read by rows as in many papers since.
@@ -48,6 +23,7 @@ class MnistRows(Task):
     step, four pixels of each:
 
     >>> import jax, jax.numpy as jnp
+    >>> from tapehead.tasks.vision.mnist import Images
     >>> task = MnistRows()
     >>> ink = jnp.zeros((1, 28, 28), jnp.uint8).at[0, 0].set(255)
     >>> batch = task.batch_at(jnp.array([0]), Images(ink, jnp.array([7])))
@@ -59,78 +35,11 @@ class MnistRows(Task):
     [7 7 7] [0. 0. 1.]
     """
 
-    split: Split = "train"
-    """Which images: train, validation (the last 5,000 published for training) or test."""
-
-    score: ClassVar[str] = "accuracy"
-    output_kind: ClassVar[str] = "classes"
-    defaults: ClassVar[Mapping[str, Any]] = MappingProxyType(
-        {"batch": 100, "updates": 8000, "stop_when_solved": False}
-    )
-
-    def __post_init__(self):
-        known = get_args(Split)
-        if self.split not in known:
-            raise UserError(
-                f"MnistRows: split must be one of {', '.join(known)}, "
-                f"got {self.split!r}{nearest(str(self.split), known)}"
-            )
-
     @property
     def input_size(self) -> int:
         """The pixels of a row."""
         return SIDE
 
-    @property
-    def output_size(self) -> int:
-        """The digits."""
-        return CLASSES
-
-    def data(self) -> Images:
-        """The images and digits of the split, as bytes; see `tapehead.datasets.load_mnist`."""
-        images, labels = load_mnist(self.split)
-        return Images(jnp.asarray(images), jnp.asarray(labels, jnp.int32))
-
-    def size(self, data: Data) -> int:
-        """How many images the split has."""
-        return data.labels.shape[0]
-
-    def batch_at(self, indices: Int[Array, " batch"], data: Data) -> Sequences:
-        """The images at `indices`, their bytes scaled to [0, 1] on the device."""
-        pixels = data.images[indices].astype(jnp.float32) / 255
-        shape = (SIDE, indices.shape[0])
-        return Sequences(
-            inputs=pixels.swapaxes(0, 1),
-            targets=jnp.broadcast_to(data.labels[indices], shape),
-            weights=jnp.zeros(shape).at[-1].set(1),
-        )
-
-    def sample(self, key: PRNGKeyArray, batch: int, data: Data = ()) -> Sequences:
-        """Images drawn uniformly, with replacement, from `data` (which cannot be left out)."""
-        if not isinstance(data, Images):
-            raise UserError("MnistRows: sample needs the task's data: sample(key, n, task.data())")
-        return self.batch_at(jax.random.randint(key, (batch,), 0, self.size(data)), data)
-
-    def loss(
-        self, outputs: Float[Array, "time *batch outputs"], targets: Array
-    ) -> Float[Array, "time *batch"]:
-        """The softmax cross-entropy of every step, in nats."""
-        return class_loss(outputs, targets)
-
-    def metrics(
-        self, outputs: Float[Array, "time *batch outputs"], sequences: Sequences
-    ) -> dict[str, Float[Array, "*batch"]]:
-        """`accuracy` and `loss` (nats) at the last step; see `class_metrics`."""
-        return class_metrics(outputs, sequences)
-
-    def solved(self, metrics: Mapping[str, float]) -> bool:
-        """Never: there is always an image to be learned."""
-        return False
-
-    def validation(self) -> Task:
-        """The held-out images."""
-        return dataclasses.replace(self, split="validation")
-
-    def evaluations(self) -> dict[str, Task]:
-        """The published test images."""
-        return {"test": dataclasses.replace(self, split="test")}
+    def parts(self, pixels: Float[Array, "batch 28 28"]) -> Float[Array, "28 batch 28"]:
+        """Rows from top to bottom."""
+        return pixels.swapaxes(0, 1)

@@ -1,0 +1,81 @@
+"""Training steps of the linear recurrences beside our LSTM, in one process.
+
+    python benchmarks/linear_vs_lstm.py [--threads 2] [--repeats 10] [--steps 784]
+
+Each step is forward and backward over a whole sequence from a zero state: the mean of the squared
+outputs, differentiated by the weights, at batch 32, one input and 128 units. The repeats are
+interleaved; the ratio is the LSTM's time over the other's, the median over the pairs, with the
+quartiles beside it. The process is bound to `--threads` cores (on Linux).
+"""
+
+import argparse
+import os
+import sys
+import time
+from collections.abc import Callable
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from tapehead import LRU, LSTM, MLSTM, S5, Cell, Linear, MinGRU, MinLSTM, SelectiveSSM
+from tapehead.cell import Chain
+
+BATCH, UNITS = 32, 128
+KEY = jax.random.key(0)
+CELLS = {
+    "MinGRU": lambda: MinGRU(1, UNITS, key=KEY),
+    "MinLSTM": lambda: MinLSTM(1, UNITS, key=KEY),
+    "LRU": lambda: LRU(1, UNITS, modes=UNITS, key=KEY),
+    "S5, 64 modes": lambda: S5(1, UNITS, modes=64, key=KEY),
+    "SelectiveSSM, 16 modes": lambda: Chain(
+        Linear(1, UNITS, key=KEY), SelectiveSSM(UNITS, modes=16, key=KEY)
+    ),
+    "MLSTM, 8 heads": lambda: MLSTM(1, UNITS, heads=8, key=KEY),
+}
+
+
+def training_step(cell: Cell, xs: np.ndarray) -> Callable[[], object]:
+    """One training step of `cell`."""
+
+    @jax.jit
+    @jax.value_and_grad
+    def step(cell: Cell, xs: jax.Array) -> jax.Array:
+        return jnp.mean(cell.unroll(cell.initial_state(xs.shape[1:-1]), xs)[1] ** 2)
+
+    inputs = jnp.asarray(xs)
+    return lambda: jax.block_until_ready(step(cell, inputs))
+
+
+def seconds(step: Callable[[], object]) -> float:
+    begun = time.perf_counter()
+    step()
+    return time.perf_counter() - begun
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--threads", type=int, default=2, help="cores (default: 2)")
+    parser.add_argument("--repeats", type=int, default=10, help="pairs of steps (default: 10)")
+    parser.add_argument("--steps", type=int, default=784, help="steps (default: 784)")
+    options = parser.parse_args()
+    if sys.platform == "linux":
+        os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[: options.threads])
+    print(f"jax {jax.__version__}, {options.threads} threads, load {os.getloadavg()[0]:.1f}")
+    print(f"{'':>22}  {'ours':>9}  {'LSTM':>9}  {'ratio':>5}  quartiles")
+    shape = (options.steps, BATCH, 1)
+    xs = np.random.default_rng(0).normal(size=shape).astype(np.float32)
+    lstm = training_step(LSTM(1, UNITS, key=KEY), xs)
+    for name, make in CELLS.items():
+        mine = training_step(make(), xs)
+        for _ in range(2):
+            mine()
+            lstm()
+        times = np.array([(seconds(mine), seconds(lstm)) for _ in range(options.repeats)])
+        low, ratio, high = np.percentile(times[:, 1] / times[:, 0], (25, 50, 75))
+        a, b = 1000 * np.median(times, axis=0)
+        print(f"{name:>22}  {a:9.1f}  {b:9.1f}  {ratio:5.2f}  {low:.2f} to {high:.2f}", flush=True)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,117 @@
+"""`MnistTask`: name a handwritten digit after seeing all of it, a part at a time."""
+
+import abc
+import dataclasses
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Any, ClassVar, NamedTuple, get_args
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float, Int, PRNGKeyArray, UInt8
+
+from tapehead.datasets.mnist import Split, load_mnist
+from tapehead.errors import UserError, nearest
+from tapehead.sequences import Sequences
+from tapehead.tasks.losses import class_loss, class_metrics
+from tapehead.tasks.task import Data, Task
+
+SIDE = 28
+CLASSES = 10
+
+
+class Images(NamedTuple):
+    """The arrays of a split: images of bytes, and the digit each shows."""
+
+    images: UInt8[Array, "size 28 28"]
+    labels: Int[Array, " size"]
+
+
+@dataclass(frozen=True)
+class MnistTask(Task):
+    """A digit to be named at the last step; a subclass says in which parts it is shown.
+
+    The training images are the first 55,000 of the published 60,000; the other 5,000 are held out
+    for validation. Training batches are drawn with replacement, so that an image is seen once an
+    epoch only on average; evaluations pass over every image exactly once (`size`, `batch_at`).
+
+    Being right by chance costs log 10 = 2.30 nats and is right in 1 of 10 images. The task uses
+    all the updates it is given: it never counts as solved.
+    """
+
+    split: Split = "train"
+    """Which images: train, validation (the last 5,000 published for training) or test."""
+
+    score: ClassVar[str] = "accuracy"
+    output_kind: ClassVar[str] = "classes"
+    defaults: ClassVar[Mapping[str, Any]] = MappingProxyType(
+        {"batch": 100, "updates": 8000, "stop_when_solved": False}
+    )
+
+    def __post_init__(self):
+        known = get_args(Split)
+        if self.split not in known:
+            raise UserError(
+                f"{type(self).__name__}: split must be one of {', '.join(known)}, "
+                f"got {self.split!r}{nearest(str(self.split), known)}"
+            )
+
+    @abc.abstractmethod
+    def parts(self, pixels: Float[Array, "batch 28 28"]) -> Float[Array, "time batch features"]:
+        """The images as sequences."""
+
+    @property
+    def output_size(self) -> int:
+        """The digits."""
+        return CLASSES
+
+    def data(self) -> Images:
+        """The images and digits of the split, as bytes; see `tapehead.datasets.load_mnist`."""
+        images, labels = load_mnist(self.split)
+        return Images(jnp.asarray(images), jnp.asarray(labels, jnp.int32))
+
+    def size(self, data: Data) -> int:
+        """How many images the split has."""
+        return data.labels.shape[0]
+
+    def batch_at(self, indices: Int[Array, " batch"], data: Data) -> Sequences:
+        """The images at `indices`, their bytes scaled to [0, 1] on the device."""
+        inputs = self.parts(data.images[indices].astype(jnp.float32) / 255)
+        shape = inputs.shape[:2]
+        return Sequences(
+            inputs=inputs,
+            targets=jnp.broadcast_to(data.labels[indices], shape),
+            weights=jnp.zeros(shape).at[-1].set(1),
+        )
+
+    def sample(self, key: PRNGKeyArray, batch: int, data: Data = ()) -> Sequences:
+        """Images drawn uniformly, with replacement, from `data` (which cannot be left out)."""
+        if not isinstance(data, Images):
+            name = type(self).__name__
+            raise UserError(f"{name}: sample needs the task's data: sample(key, n, task.data())")
+        return self.batch_at(jax.random.randint(key, (batch,), 0, self.size(data)), data)
+
+    def loss(
+        self, outputs: Float[Array, "time *batch outputs"], targets: Array
+    ) -> Float[Array, "time *batch"]:
+        """The softmax cross-entropy of every step, in nats."""
+        return class_loss(outputs, targets)
+
+    def metrics(
+        self, outputs: Float[Array, "time *batch outputs"], sequences: Sequences
+    ) -> dict[str, Float[Array, "*batch"]]:
+        """`accuracy` and `loss` (nats) at the last step; see `class_metrics`."""
+        return class_metrics(outputs, sequences)
+
+    def solved(self, metrics: Mapping[str, float]) -> bool:
+        """Never: there is always an image to be learned."""
+        return False
+
+    def validation(self) -> Task:
+        """The held-out images."""
+        return dataclasses.replace(self, split="validation")
+
+    def evaluations(self) -> dict[str, Task]:
+        """The published test images."""
+        return {"test": dataclasses.replace(self, split="test")}
