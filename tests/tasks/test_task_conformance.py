@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from tapehead.errors import UserError
 from tapehead.tasks import (
     TASKS,
+    Adding,
     AssociativeRecall,
     Copy,
     DynamicNgrams,
@@ -25,6 +26,7 @@ from tapehead.tasks import (
     PrioritySort,
     RepeatCopy,
     Reverse,
+    TemporalOrder,
 )
 from tapehead.tasks.vision.mnist import Images
 from tapehead.testing.tasks import check_sequences, check_solver, check_task
@@ -66,6 +68,12 @@ def ranges(low, high):
 
 BITS = st.integers(1, 4)
 SETTINGS = {
+    Adding: st.tuples(st.integers(4, 30), st.sampled_from(["1997", "uniform"])).map(
+        lambda s: Adding(*s)
+    ),
+    TemporalOrder: st.tuples(st.integers(10, 30), st.sampled_from([2, 3])).map(
+        lambda s: TemporalOrder(*s)
+    ),
     Copy: st.tuples(ranges(1, 5), BITS).map(lambda s: Copy(*s[0], s[1])),
     Reverse: st.tuples(ranges(1, 5), BITS).map(lambda s: Reverse(*s[0], s[1])),
     RepeatCopy: st.tuples(
@@ -198,6 +206,13 @@ MISTAKES = [
         lambda: MnistRows(split="tset"),
         "MnistRows: split must be one of train, validation, test, got 'tset'; did you mean 'test'?",
     ),
+    (lambda: Adding(3), "Adding: length must be at least 4, got 3"),
+    (
+        lambda: Adding(form="1998"),
+        "Adding: form must be one of 1997, uniform, got '1998'; did you mean '1997'?",
+    ),
+    (lambda: TemporalOrder(9), "TemporalOrder: length must be at least 10, got 9"),
+    (lambda: TemporalOrder(symbols=4), "TemporalOrder: symbols must be 2 or 3, got 4"),
     (
         lambda: MnistPixels(order_seed=-1),
         "MnistPixels: order_seed must be at least 0, got -1",

@@ -8,6 +8,8 @@ from tapehead.tasks.algorithmic.key_value import KeyValue
 from tapehead.tasks.algorithmic.priority_sort import PrioritySort
 from tapehead.tasks.algorithmic.repeat_copy import RepeatCopy
 from tapehead.tasks.algorithmic.reverse import Reverse
+from tapehead.tasks.longlag.adding import Adding
+from tapehead.tasks.longlag.temporal_order import TemporalOrder
 from tapehead.tasks.task import Task
 from tapehead.tasks.vision.mnist_pixels import MnistPixels
 from tapehead.tasks.vision.mnist_rows import MnistRows
@@ -22,6 +24,8 @@ TASKS: Registry[type[Task]] = Registry(
         "key-value": KeyValue,
         "dynamic-ngrams": DynamicNgrams,
         "priority-sort": PrioritySort,
+        "adding": Adding,
+        "temporal-order": TemporalOrder,
         "mnist-rows": MnistRows,
         "mnist-pixels": MnistPixels,
     },
@@ -29,6 +33,7 @@ TASKS: Registry[type[Task]] = Registry(
 
 __all__ = [
     "TASKS",
+    "Adding",
     "AssociativeRecall",
     "Copy",
     "DynamicNgrams",
@@ -39,4 +44,5 @@ __all__ = [
     "RepeatCopy",
     "Reverse",
     "Task",
+    "TemporalOrder",
 ]

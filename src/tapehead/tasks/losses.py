@@ -1,4 +1,4 @@
-"""Losses per step and measures per sequence, for outputs that are bits or classes."""
+"""Losses per step and measures per sequence, for outputs that are bits, classes or values."""
 
 import jax
 import jax.numpy as jnp
@@ -79,4 +79,31 @@ def class_metrics(
     return {
         "accuracy": jnp.sum(right & scored, axis=0).astype(outputs.dtype) / asked,
         "loss": jnp.sum(nats, axis=0) / asked,
+    }
+
+
+def value_loss(
+    outputs: Float[Array, "*batch values"], targets: Float[Array, "*batch values"]
+) -> Float[Array, "*batch"]:
+    """The loss of every step: the sum over its values of their squared error."""
+    return jnp.sum((outputs - targets) ** 2, axis=-1)
+
+
+def value_metrics(
+    outputs: Float[Array, "time *batch values"], sequences: Sequences, *, tolerance: float
+) -> dict[str, Float[Array, "*batch"]]:
+    """Measures of every sequence over the steps that have weight.
+
+    - `error`: the mean absolute error.
+    - `squared_error`: the mean squared error.
+    - `accuracy`: the share of values whose error is below `tolerance`. A NaN is wrong.
+    """
+    scored = (sequences.weights > 0)[..., None]
+    asked = jnp.sum(scored, axis=(0, -1)).astype(outputs.dtype) * outputs.shape[-1]
+    error = jnp.where(scored, jnp.abs(outputs - sequences.targets), 0)
+    right = scored & (error < tolerance)
+    return {
+        "error": jnp.sum(error, axis=(0, -1)) / jnp.maximum(asked, 1),
+        "squared_error": jnp.sum(error**2, axis=(0, -1)) / jnp.maximum(asked, 1),
+        "accuracy": jnp.sum(right, axis=(0, -1)).astype(outputs.dtype) / jnp.maximum(asked, 1),
     }

@@ -1,0 +1,1 @@
+"""Tasks whose answers depend on what was shown long before."""

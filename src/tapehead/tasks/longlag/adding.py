@@ -1,0 +1,160 @@
+"""Adding: the sum of the two marked numbers of a long sequence."""
+
+import dataclasses
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import ClassVar, Literal
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float, PRNGKeyArray
+
+from tapehead.errors import UserError, at_least, nearest
+from tapehead.sequences import Sequences
+from tapehead.tasks.losses import value_loss, value_metrics
+from tapehead.tasks.task import Data, Task
+
+FORMS = ("1997", "uniform")
+
+
+@dataclass(frozen=True)
+class Adding(Task):
+    """Add the two marked numbers of a long sequence.
+
+    - Inputs `(time, batch, 2)`: a random number and its mark at every step.
+    - Targets `(time, batch, 1)`: at the last step, which alone has weight, the answer.
+
+    Two forms:
+
+    - `"1997"`: numbers from [−1, 1]; a sequence has `length` to `1.1 length` steps; the first mark
+        is on one of the first ten numbers, the second on another of the first `length / 2 − 1`;
+        a mark is 1, that of the first and of the last step is −1, every other is 0; the answer is
+        `0.5 + (a + b) / 4`. Where the first step would be marked, its number counts as 0.
+    - `"uniform"`: numbers from [0, 1]; exactly `length` steps; one mark of 1 in each half; the
+        answer is `a + b`.
+
+    A step is right within 0.04. The task is solved when the mean error is below 0.01 and at most 1
+    of 1,000 sequences is wrong. Always answering the mean has a squared error of 1/24 in the first
+    form and of 1/6 in the second.
+
+    Sources: Hochreiter and Schmidhuber, "Long short-term memory" (1997), experiment 4; Le, Jaitly
+    and Hinton (2015) for the second form.
+
+    A worked example of the second form, numbers above and marks below:
+
+    >>> import jax
+    >>> batch = Adding(4, "uniform").sample(jax.random.key(0), 1)
+    >>> batch.inputs.shape, batch.inputs[:, 0, 1].sum().item()
+    ((4, 1, 2), 2.0)
+    >>> sum = (batch.inputs[:, 0, 0] * batch.inputs[:, 0, 1]).sum()
+    >>> bool(abs(batch.targets[-1, 0, 0] - sum) < 1e-6)
+    True
+    """
+
+    length: int = 100
+    """Steps of the shortest sequence."""
+    form: Literal["1997", "uniform"] = "1997"
+    """The numbers, marks and answer of the LSTM paper, or those used since 2015."""
+
+    sizes: ClassVar[tuple[int, ...]] = (50, 100, 200)
+    score: ClassVar[str] = "accuracy"
+    output_kind: ClassVar[str] = "values"
+
+    def __post_init__(self):
+        at_least("Adding", 4, length=self.length)
+        if self.form not in FORMS:
+            raise UserError(
+                f"Adding: form must be one of {', '.join(FORMS)}, got '{self.form}'"
+                f"{nearest(str(self.form), FORMS)}"
+            )
+
+    @property
+    def input_size(self) -> int:
+        """A number and its mark."""
+        return 2
+
+    @property
+    def output_size(self) -> int:
+        """The answer."""
+        return 1
+
+    @property
+    def _longest(self) -> int:
+        return self.length + (self.length // 10 if self.form == "1997" else 0)
+
+    def sample(self, key: PRNGKeyArray, batch: int, data: Data = ()) -> Sequences:
+        """Numbers, marks and lengths, all uniform."""
+        number_key, first_key, second_key, length_key = jax.random.split(key, 4)
+        old = self.form == "1997"
+        steps = self._longest
+        numbers = jax.random.uniform(
+            number_key, (steps, batch), jnp.float32, -1.0 if old else 0.0, 1.0
+        )
+        half = self.length // 2
+        if old:
+            lengths = jax.random.randint(length_key, (batch,), self.length, steps + 1)
+            early = max(half - 1, 2)
+            first = jax.random.randint(first_key, (batch,), 0, min(10, early))
+            second = jax.random.randint(second_key, (batch,), 0, early - 1)
+            second = jnp.where(second >= first, second + 1, second)
+        else:
+            lengths = jnp.full(batch, steps)
+            first = jax.random.randint(first_key, (batch,), 0, half)
+            second = jax.random.randint(second_key, (batch,), half, steps)
+        time = jnp.arange(steps)[:, None]
+        marked = (time == first) | (time == second)
+        ends = (time == 0) | (time == lengths - 1)
+        mask = time < lengths
+        if old:
+            counted = jnp.sum(jnp.where(marked & (time > 0), numbers, 0), axis=0)
+            marks = jnp.where(ends, -1.0, marked.astype(jnp.float32))
+            answer = 0.5 + counted / 4
+        else:
+            answer = jnp.sum(jnp.where(marked, numbers, 0), axis=0)
+            marks = marked.astype(jnp.float32)
+        last = time == lengths - 1
+        inputs = jnp.stack([numbers, marks], axis=-1)
+        return Sequences(
+            inputs=jnp.where(mask[..., None], inputs, 0),
+            targets=jnp.where(last, answer, 0)[..., None],
+            weights=last.astype(jnp.float32),
+            mask=mask if old else None,
+        )
+
+    def loss(
+        self, outputs: Float[Array, "time *batch outputs"], targets: Array
+    ) -> Float[Array, "time *batch"]:
+        """The squared error of every step."""
+        return value_loss(outputs, targets)
+
+    def metrics(
+        self, outputs: Float[Array, "time *batch outputs"], sequences: Sequences
+    ) -> dict[str, Float[Array, "*batch"]]:
+        """`error`, `squared_error`, and `accuracy` within 0.04; see `value_metrics`."""
+        return value_metrics(outputs, sequences, tolerance=0.04)
+
+    def solved(self, metrics: Mapping[str, float]) -> bool:
+        """The paper's criterion: mean error below 0.01, and next to none above 0.04."""
+        return metrics["error"] < 0.01 and metrics["accuracy"] >= 0.999
+
+    def solve(self, sequences: Sequences) -> np.ndarray:
+        """Add up what is marked."""
+        inputs = np.asarray(sequences.inputs)
+        targets = np.zeros(sequences.targets.shape, np.float32)
+        for b in range(inputs.shape[1]):
+            end = inputs.shape[0]
+            if sequences.mask is not None:
+                end = int(np.sum(np.asarray(sequences.mask)[:, b]))
+            numbers, marks = inputs[:end, b, 0], inputs[:end, b, 1]
+            total = sum(n for n, mark in zip(numbers, marks, strict=True) if mark == 1)
+            targets[end - 1, b, 0] = 0.5 + total / 4 if self.form == "1997" else total
+        return targets
+
+    def resized(self, size: int) -> "Adding":
+        """Sequences of that length."""
+        return dataclasses.replace(self, length=size)
+
+    def evaluations(self) -> dict[str, Task]:
+        """Twice the length."""
+        return {f"length {2 * self.length}": self.resized(2 * self.length)}
