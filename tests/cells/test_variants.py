@@ -66,7 +66,7 @@ def test_connections_that_are_not_allowed_have_no_gradient():
     np.testing.assert_array_equal(of_cell.weight != 0, allowed)
 
 
-@pytest.mark.parametrize("kind", ["linear", "mlstm"])
+@pytest.mark.parametrize("kind", ["linear", "fixed", "complex", "mlstm"])
 def test_at_once_is_in_turn(x64, kind):
     """What accelerators do and what CPUs do, with the gradient."""
     keys = jax.random.split(KEY, 6)
@@ -74,9 +74,17 @@ def test_at_once_is_in_turn(x64, kind):
     def draw(key, *shape):
         return jax.random.normal(key, shape, jnp.float64)
 
-    if kind == "linear":
-        arguments = (draw(keys[0], 7, 2, 3), draw(keys[1], 7, 2, 3), draw(keys[2], 2, 3))
-        module = linear_recurrence
+    module = mlstm if kind == "mlstm" else linear_recurrence
+    if kind == "complex":
+        arguments = tuple(
+            jax.lax.complex(draw(one, *shape), draw(other, *shape))
+            for one, other, shape in zip(
+                keys[:3], keys[3:], ((1, 2, 3), (7, 2, 3), (2, 3)), strict=True
+            )
+        )
+    elif kind != "mlstm":
+        steps = 1 if kind == "fixed" else 7
+        arguments = (draw(keys[0], steps, 2, 3), draw(keys[1], 7, 2, 3), draw(keys[2], 2, 3))
     else:
         stretch, state = mlstm._Stretch, cells.MLSTMState
         steps = stretch(
@@ -85,11 +93,11 @@ def test_at_once_is_in_turn(x64, kind):
         )
         before = state(draw(keys[4], 2, 3, 3), draw(keys[5], 2, 3), draw(keys[0], 2))
         arguments = (steps, before)
-        module = mlstm
 
     def everything(through):
         def loss(arguments):
-            return sum(jnp.sum(jnp.sin(leaf)) for leaf in jax.tree.leaves(through(*arguments)))
+            leaves = jax.tree.leaves(through(*arguments))
+            return sum(jnp.sum(jnp.sin(leaf.real) + jnp.cos(leaf.imag)) for leaf in leaves)
 
         return jax.jit(jax.value_and_grad(loss))(arguments)
 

@@ -18,39 +18,79 @@ Coefficients = tuple[Inexact[Array, "*axes"], Inexact[Array, "*axes"]]
 
 
 def at_once(a: Array, b: Array, before: Array) -> Array:
-    """All h of h_t = a_t ∘ h_{t−1} + b_t from the one before, by `jax.lax.associative_scan`."""
+    """All h of h_t = a_t ∘ h_{t−1} + b_t from the one before, by `jax.lax.associative_scan`.
+
+    `a` has one step where it is the same for all of them.
+    """
 
     def compose(first: Coefficients, second: Coefficients) -> Coefficients:
         return first[0] * second[0], second[0] * first[1] + second[1]
 
+    a = jnp.broadcast_to(a, b.shape)
     return jax.lax.associative_scan(compose, (a, b.at[0].add(a[0] * before)))[1]
+
+
+Parts = tuple[Array, ...]
+"""A number as its real part, and its imaginary part if it has one.
+
+Products of complex numbers are written out: a CPU's compiler does not vectorise them.
+"""
+
+
+def _parts(x: Array) -> Parts:
+    return (x.real, x.imag) if jnp.iscomplexobj(x) else (x,)
+
+
+def _whole(parts: Parts) -> Array:
+    return jax.lax.complex(*parts) if len(parts) == 2 else parts[0]
+
+
+def _product(a: Parts, h: Parts) -> Parts:
+    if len(a) == 1:
+        return (a[0] * h[0],)
+    return a[0] * h[0] - a[1] * h[1], a[0] * h[1] + a[1] * h[0]
+
+
+def _now(a: Array, scanned: Parts | None) -> Parts:
+    """a at one step: as it was scanned over, or the one that is the same for all."""
+    return tuple(x[0] for x in _parts(a)) if scanned is None else scanned
 
 
 @jax.custom_vjp
 def in_turn(a: Array, b: Array, before: Array) -> Array:
     """The same, one step after the other; the gradient likewise, from the last to the first."""
-
-    def step(h: Array, coefficients: Coefficients) -> tuple[Array, Array]:
-        h = coefficients[0] * h + coefficients[1]
-        return h, h
-
-    return jax.lax.scan(step, before, (a, b))[1]
+    return _forward(a, b, before)[0]
 
 
 def _forward(a: Array, b: Array, before: Array) -> tuple[Array, tuple[Array, Array, Array]]:
-    hs = in_turn(a, b, before)
+    same = a.shape[0] == 1
+
+    def step(h: Parts, inputs: tuple[Parts | None, Parts]) -> tuple[Parts, Parts]:
+        product = _product(_now(a, inputs[0]), h)
+        h = tuple(p + x for p, x in zip(product, inputs[1], strict=True))
+        return h, h
+
+    steps = (None if same else _parts(a), _parts(b))
+    hs = _whole(jax.lax.scan(step, _parts(before), steps)[1])
     return hs, (a, hs, before)
 
 
 def _backward(kept: tuple[Array, Array, Array], of_hs: Array) -> tuple[Array, Array, Array]:
     a, hs, before = kept
+    same = a.shape[0] == 1
 
-    def step(later: Array, inputs: tuple[Array, Array]) -> tuple[Array, Array]:
-        of_h = inputs[1] + later
-        return inputs[0] * of_h, of_h
+    def step(later: Parts, inputs: tuple[Parts | None, Parts]) -> tuple[Parts, Parts]:
+        of_h = tuple(x + p for x, p in zip(inputs[1], later, strict=True))
+        return _product(_now(a, inputs[0]), of_h), of_h
 
-    of_before, of_b = jax.lax.scan(step, jnp.zeros_like(before), (a, of_hs), reverse=True)
-    return of_b * jnp.concatenate([before[None], hs[:-1]]), of_b, of_before
+    steps = (None if same else _parts(a), _parts(of_hs))
+    zeros = jax.tree.map(jnp.zeros_like, _parts(before))
+    of_before, of_b = jax.lax.scan(step, zeros, steps, reverse=True)
+    earlier = jnp.concatenate([before[None], hs[:-1]])
+    of_a = _whole(_product(of_b, _parts(earlier)))
+    if same:
+        of_a = jnp.sum(of_a, axis=0, keepdims=True)
+    return of_a, _whole(of_b), _whole(of_before)
 
 
 in_turn.defvjp(_forward, _backward)
@@ -111,7 +151,9 @@ class LinearRecurrence(Cell):
         a, b = self.coefficients(xs)
         before = self.unpack(state)
         shape = (xs.shape[0], *before.shape)
-        a, b = jnp.broadcast_to(a, shape), jnp.broadcast_to(b, shape)
+        fixed = a.ndim < len(shape) and mask is None and starts is None
+        a = jnp.broadcast_to(a, (1, *before.shape) if fixed else shape)
+        b = jnp.broadcast_to(b, shape)
         if mask is not None:
             a, b = select(mask, (a, b), (jnp.ones_like(a), jnp.zeros_like(b)))
         if starts is not None:
