@@ -1,5 +1,6 @@
 """Cells: one time step of a network that carries state."""
 
+from tapehead.cells.complex_recurrence import ComplexRecurrence, ComplexState
 from tapehead.cells.coupled_lstm import CoupledLSTM
 from tapehead.cells.elman import Elman, ElmanState
 from tapehead.cells.fully_recurrent import FullyRecurrent, FullyRecurrentState
@@ -17,7 +18,7 @@ from tapehead.cells.layers import (
     Linear,
 )
 from tapehead.cells.linear_recurrence import LinearRecurrence
-from tapehead.cells.lru import LRU, ComplexState
+from tapehead.cells.lru import LRU
 from tapehead.cells.lstm import LSTM, LSTMState
 from tapehead.cells.lstm1997 import LSTM1997, LSTM1997State
 from tapehead.cells.mgu import MGU
@@ -43,6 +44,7 @@ __all__ = [
     "MLSTM",
     "S5",
     "SLSTM",
+    "ComplexRecurrence",
     "ComplexState",
     "CoupledLSTM",
     "Dropout",

@@ -8,8 +8,8 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float, PRNGKeyArray
 
 from tapehead.cell import Cell, expect_features
-from tapehead.cells.initialization import beginning, uniform
-from tapehead.cells.lstm import LSTMState
+from tapehead.cells.initialization import beginning
+from tapehead.cells.lstm import LSTMState, draw_weights
 from tapehead.errors import at_least
 
 
@@ -48,11 +48,9 @@ class CoupledLSTM(Cell):
         key: PRNGKeyArray,
     ):
         at_least("CoupledLSTM", 1, input_size=input_size, hidden_size=hidden_size)
-        gates = 3 * hidden_size
-        input_key, hidden_key, bias_key = jax.random.split(key, 3)
-        self.input_weight = uniform(input_key, (gates, input_size), hidden_size)
-        self.hidden_weight = uniform(hidden_key, (gates, hidden_size), hidden_size)
-        self.bias = uniform(bias_key, (gates,), hidden_size).at[:hidden_size].add(forget_bias)
+        self.input_weight, self.hidden_weight, self.bias = draw_weights(
+            input_size, hidden_size, gates=3, forget=0, forget_bias=forget_bias, key=key
+        )
         self.input_size = input_size
         self.output_size = hidden_size
 

@@ -8,9 +8,9 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float, PRNGKeyArray
 
 from tapehead.cell import Cell, expect_features
-from tapehead.cells.initialization import beginning, uniform
+from tapehead.cells.initialization import beginning
 from tapehead.cells.layers import LayerNorm
-from tapehead.cells.lstm import LSTMState
+from tapehead.cells.lstm import LSTMState, draw_weights
 from tapehead.errors import at_least
 
 
@@ -50,12 +50,10 @@ class LayerNormLSTM(Cell):
         key: PRNGKeyArray,
     ):
         at_least("LayerNormLSTM", 1, input_size=input_size, hidden_size=hidden_size)
+        self.input_weight, self.hidden_weight, self.bias = draw_weights(
+            input_size, hidden_size, forget_bias=forget_bias, key=key
+        )
         gates = 4 * hidden_size
-        input_key, hidden_key, bias_key = jax.random.split(key, 3)
-        self.input_weight = uniform(input_key, (gates, input_size), hidden_size)
-        self.hidden_weight = uniform(hidden_key, (gates, hidden_size), hidden_size)
-        bias = uniform(bias_key, (gates,), hidden_size)
-        self.bias = bias.at[hidden_size : 2 * hidden_size].add(forget_bias)
         self.input_norm, self.hidden_norm = LayerNorm(gates), LayerNorm(gates)
         self.cell_norm = LayerNorm(hidden_size)
         self.input_size = input_size

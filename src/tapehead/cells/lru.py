@@ -1,30 +1,18 @@
 """The linear recurrent unit."""
 
 import math
-from typing import NamedTuple
 
 import equinox as eqx
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Complex, Float, PRNGKeyArray
 
-from tapehead.cells.linear_recurrence import Coefficients, LinearRecurrence
+from tapehead.cells.complex_recurrence import ComplexRecurrence, real_product
+from tapehead.cells.linear_recurrence import Coefficients
 from tapehead.errors import UserError, at_least
 
 
-class ComplexState(NamedTuple):
-    """A complex state, kept as two real ones.
-
-    **Attributes:**
-
-    - `real`, `imaginary`: the parts of h, `(*batch, modes)`.
-    """
-
-    real: Float[Array, "*batch modes"]
-    imaginary: Float[Array, "*batch modes"]
-
-
-class LRU(LinearRecurrence):
+class LRU(ComplexRecurrence):
     """The linear recurrent unit: a diagonal complex recurrence that cannot blow up.
 
         λ = exp(−exp(ν) + i exp(θ))               |λ| < 1 whatever ν and θ are
@@ -33,7 +21,7 @@ class LRU(LinearRecurrence):
 
     At the start |λ| is drawn evenly over the ring between `least` and `most`, its phase evenly
     from [0, `phase`], and exp(γ) = √(1 − |λ|²) so that h has about the size of x. There is no
-    squashing: put it between layers, for instance with a gated `Linear` in a `Residual`.
+    squashing: put it between layers, for instance before a `GatedGELU` in a `Residual`.
 
     **Attributes:**
 
@@ -95,13 +83,6 @@ class LRU(LinearRecurrence):
         self.input_size = input_size
         self.output_size = output_size
 
-    def initial_state(
-        self, batch: tuple[int, ...] = (), *, key: PRNGKeyArray | None = None
-    ) -> ComplexState:
-        """Zeros."""
-        zeros = jnp.zeros((*batch, *self.decay.shape), self.decay.dtype)
-        return ComplexState(zeros, zeros)
-
     @property
     def eigenvalues(self) -> Complex[Array, " modes"]:
         """λ."""
@@ -116,14 +97,5 @@ class LRU(LinearRecurrence):
         self, h: Complex[Array, "*axes modes"], xs: Float[Array, "*axes inputs"]
     ) -> Float[Array, "*axes outputs"]:
         """Re(C h) + D ∘ x."""
-        real, imaginary = self.output_weight
-        ys = h.real @ real.T - h.imag @ imaginary.T
+        ys = real_product(self.output_weight, h)
         return ys if self.skip is None else ys + self.skip * xs
-
-    def pack(self, h: Complex[Array, "*batch modes"]) -> ComplexState:
-        """Both parts."""
-        return ComplexState(h.real, h.imag)
-
-    def unpack(self, state: ComplexState) -> Complex[Array, "*batch modes"]:
-        """The complex number of both parts."""
-        return jax.lax.complex(state.real, state.imaginary)

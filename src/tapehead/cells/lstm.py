@@ -34,6 +34,33 @@ class LSTMWeights(NamedTuple):
     bias: Float[Array, " gates"]
 
 
+def draw_weights(
+    input_size: int,
+    hidden_size: int,
+    *,
+    seen: int | None = None,
+    gates: int = 4,
+    forget: int = 1,
+    forget_bias: float,
+    key: PRNGKeyArray,
+) -> LSTMWeights:
+    """W, U and b, uniform in ±1/√hidden_size; then `forget_bias` is added to b_f.
+
+    **Arguments:**
+
+    - `seen`: features of what U sees, if not the `hidden_size` cells.
+    - `gates`: how many kinds of gates there are, `forget` the number of the forget gate's.
+    """
+    rows = gates * hidden_size
+    input_key, hidden_key, bias_key = jax.random.split(key, 3)
+    bias = uniform(bias_key, (rows,), hidden_size)
+    return LSTMWeights(
+        uniform(input_key, (rows, input_size), hidden_size),
+        uniform(hidden_key, (rows, hidden_size if seen is None else seen), hidden_size),
+        bias.at[forget * hidden_size : (forget + 1) * hidden_size].add(forget_bias),
+    )
+
+
 class LSTMGates(fused.Gates[LSTMWeights, LSTMState]):
     """The step of an `LSTM` and its gradient."""
 
@@ -130,12 +157,9 @@ class LSTM(Cell):
         key: PRNGKeyArray,
     ):
         at_least("LSTM", 1, input_size=input_size, hidden_size=hidden_size)
-        gates = 4 * hidden_size
-        input_key, hidden_key, bias_key = jax.random.split(key, 3)
-        self.input_weight = uniform(input_key, (gates, input_size), hidden_size)
-        self.hidden_weight = uniform(hidden_key, (gates, hidden_size), hidden_size)
-        bias = uniform(bias_key, (gates,), hidden_size)
-        self.bias = bias.at[hidden_size : 2 * hidden_size].add(forget_bias)
+        self.input_weight, self.hidden_weight, self.bias = draw_weights(
+            input_size, hidden_size, forget_bias=forget_bias, key=key
+        )
         zeros = jnp.zeros(hidden_size, jnp.float32)
         self.initial = LSTMState(zeros, zeros) if learned_initial_state else None
         self.input_size = input_size

@@ -9,7 +9,7 @@ from jaxtyping import Array, Float, PRNGKeyArray
 
 from tapehead.cell import Cell, expect_features
 from tapehead.cells.initialization import beginning, uniform
-from tapehead.cells.lstm import LSTMState
+from tapehead.cells.lstm import LSTMState, draw_weights
 from tapehead.errors import at_least
 
 
@@ -51,12 +51,10 @@ class PeepholeLSTM(Cell):
         key: PRNGKeyArray,
     ):
         at_least("PeepholeLSTM", 1, input_size=input_size, hidden_size=hidden_size)
-        gates = 4 * hidden_size
-        input_key, hidden_key, bias_key, peephole_key = jax.random.split(key, 4)
-        self.input_weight = uniform(input_key, (gates, input_size), hidden_size)
-        self.hidden_weight = uniform(hidden_key, (gates, hidden_size), hidden_size)
-        bias = uniform(bias_key, (gates,), hidden_size)
-        self.bias = bias.at[hidden_size : 2 * hidden_size].add(forget_bias)
+        weights_key, peephole_key = jax.random.split(key)
+        self.input_weight, self.hidden_weight, self.bias = draw_weights(
+            input_size, hidden_size, forget_bias=forget_bias, key=weights_key
+        )
         self.peephole = uniform(peephole_key, (3, hidden_size), hidden_size)
         self.input_size = input_size
         self.output_size = hidden_size

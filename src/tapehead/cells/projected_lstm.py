@@ -8,7 +8,7 @@ from jaxtyping import Array, Float, PRNGKeyArray
 
 from tapehead.cell import Cell, expect_features
 from tapehead.cells.initialization import beginning, uniform
-from tapehead.cells.lstm import GATES, LSTMState, LSTMWeights
+from tapehead.cells.lstm import GATES, LSTMState, LSTMWeights, draw_weights
 from tapehead.errors import at_least
 
 
@@ -50,12 +50,10 @@ class ProjectedLSTM(Cell):
     ):
         sizes = {"input_size": input_size, "hidden_size": hidden_size, "output_size": output_size}
         at_least("ProjectedLSTM", 1, **sizes)
-        gates = 4 * hidden_size
-        input_key, hidden_key, bias_key, projection_key = jax.random.split(key, 4)
-        self.input_weight = uniform(input_key, (gates, input_size), hidden_size)
-        self.hidden_weight = uniform(hidden_key, (gates, output_size), hidden_size)
-        bias = uniform(bias_key, (gates,), hidden_size)
-        self.bias = bias.at[hidden_size : 2 * hidden_size].add(forget_bias)
+        weights_key, projection_key = jax.random.split(key)
+        self.input_weight, self.hidden_weight, self.bias = draw_weights(
+            input_size, hidden_size, seen=output_size, forget_bias=forget_bias, key=weights_key
+        )
         self.projection = uniform(projection_key, (output_size, hidden_size), hidden_size)
         self.input_size = input_size
         self.output_size = output_size

@@ -8,9 +8,9 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Complex, Float, PRNGKeyArray
 
+from tapehead.cells.complex_recurrence import ComplexRecurrence, real_product
 from tapehead.cells.initialization import uniform
-from tapehead.cells.linear_recurrence import Coefficients, LinearRecurrence
-from tapehead.cells.lru import ComplexState
+from tapehead.cells.linear_recurrence import Coefficients
 from tapehead.errors import UserError, at_least
 
 
@@ -30,12 +30,7 @@ def hippo(modes: int) -> tuple[np.ndarray, np.ndarray]:
     return np.mean(np.diag(normal)) + 1j * imaginary[above], vectors[:, above]
 
 
-def complex_array(parts: Float[Array, "2 *axes"]) -> Complex[Array, "*axes"]:
-    """The complex numbers of which real and imaginary parts are given."""
-    return jax.lax.complex(parts[0], parts[1])
-
-
-class S5(LinearRecurrence):
+class S5(ComplexRecurrence):
     """A diagonal linear state space model of many inputs and many outputs.
 
         dh/dt = Λ ∘ h + B x        held over a time Δ:
@@ -101,33 +96,17 @@ class S5(LinearRecurrence):
         self.input_size = input_size
         self.output_size = output_size
 
-    def initial_state(
-        self, batch: tuple[int, ...] = (), *, key: PRNGKeyArray | None = None
-    ) -> ComplexState:
-        """Zeros."""
-        zeros = jnp.zeros((*batch, *self.decay.shape), self.decay.dtype)
-        return ComplexState(zeros, zeros)
-
     def coefficients(self, xs: Float[Array, "*axes inputs"]) -> Coefficients:
         """Λ̄ and B̄ x."""
         continuous = jax.lax.complex(-jnp.exp(self.decay), self.frequency)
         step = jnp.exp(self.log_step)
         kept = jnp.exp(continuous * step.astype(continuous.dtype))
-        driven = complex_array(jnp.einsum("cmi,...i->c...m", self.input_weight, xs))
-        return kept, (kept - 1) / continuous * driven
+        driven = jnp.einsum("cmi,...i->c...m", self.input_weight, xs)
+        return kept, (kept - 1) / continuous * jax.lax.complex(driven[0], driven[1])
 
     def emit(
         self, h: Complex[Array, "*axes modes"], xs: Float[Array, "*axes inputs"]
     ) -> Float[Array, "*axes outputs"]:
         """2 Re(C h) + D ∘ x."""
-        real, imaginary = self.output_weight
-        ys = 2 * (h.real @ real.T - h.imag @ imaginary.T)
+        ys = 2 * real_product(self.output_weight, h)
         return ys if self.skip is None else ys + self.skip * xs
-
-    def pack(self, h: Complex[Array, "*batch modes"]) -> ComplexState:
-        """Both parts."""
-        return ComplexState(h.real, h.imag)
-
-    def unpack(self, state: ComplexState) -> Complex[Array, "*batch modes"]:
-        """The complex number of both parts."""
-        return jax.lax.complex(state.real, state.imaginary)

@@ -20,30 +20,19 @@ from tapehead.cells import (
     SelectiveSSM,
 )
 from tapehead.errors import UserError, at_least
-from tapehead.models.model import Model
+from tapehead.models.layered import Layered
 
 
 @dataclass(frozen=True)
-class LinearRecurrent(Model):
+class LinearRecurrent(Layered):
     """Blocks of one linear recurrence: normalise, recur, squash and gate, add to what came in.
 
     A linear recurrence by itself is no deeper than one step; the gates between make it so. Around
     the blocks are a linear map of the inputs, a layer normalisation and a linear readout.
     """
 
-    hidden: int = 128
-    """Features between the blocks."""
     layers: int = 2
     """Blocks, each reading the one below."""
-    dropout: float = 0.0
-    """Probability with which each block's outputs are dropped in training, at every step."""
-
-    def __post_init__(self):
-        super().__post_init__()
-        owner = type(self).__name__
-        at_least(owner, 1, hidden=self.hidden, layers=self.layers)
-        if not 0 <= self.dropout < 1:
-            raise UserError(f"{owner}: dropout must be at least 0 and below 1, got {self.dropout}")
 
     @abc.abstractmethod
     def recurrence(self, *, key: PRNGKeyArray) -> Cell:

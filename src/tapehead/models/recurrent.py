@@ -9,27 +9,12 @@ from jaxtyping import PRNGKeyArray
 
 from tapehead.cell import Cell, Chain
 from tapehead.cells import GRU, LSTM, Dropout, Elman, Linear
-from tapehead.errors import UserError, at_least
-from tapehead.models.model import Model
+from tapehead.models.layered import Layered
 
 
 @dataclass(frozen=True)
-class Recurrent(Model):
+class Recurrent(Layered):
     """Layers of one kind of cell, dropout after each, and a linear readout."""
-
-    hidden: int = 128
-    """Units in each layer."""
-    layers: int = 1
-    """Layers, each reading the one below."""
-    dropout: float = 0.0
-    """Probability with which each layer's outputs are dropped in training, at every step."""
-
-    def __post_init__(self):
-        super().__post_init__()
-        owner = type(self).__name__
-        at_least(owner, 1, hidden=self.hidden, layers=self.layers)
-        if not 0 <= self.dropout < 1:
-            raise UserError(f"{owner}: dropout must be at least 0 and below 1, got {self.dropout}")
 
     @abc.abstractmethod
     def layer(self, input_size: int, *, key: PRNGKeyArray) -> Cell:
