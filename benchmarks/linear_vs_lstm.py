@@ -5,7 +5,8 @@
 Each step is forward and backward over a whole sequence from a zero state: the mean of the squared
 outputs, differentiated by the weights, at batch 32, one input and 128 units. The repeats are
 interleaved; the ratio is the LSTM's time over the other's, the median over the pairs, with the
-quartiles beside it. The process is bound to `--threads` cores (on Linux).
+quartiles beside it. The last row is h_t = a_t h_{t−1} + b_t alone, gone through in turn and, in the
+second column, by `jax.lax.associative_scan`. The process is bound to `--threads` cores (on Linux).
 """
 
 import argparse
@@ -20,6 +21,7 @@ import numpy as np
 
 from tapehead import LRU, LSTM, MLSTM, S5, Cell, Linear, MinGRU, MinLSTM, SelectiveSSM
 from tapehead.cell import Chain
+from tapehead.cells.linear_recurrence import at_once, in_turn
 
 BATCH, UNITS = 32, 128
 KEY = jax.random.key(0)
@@ -47,6 +49,25 @@ def training_step(cell: Cell, xs: np.ndarray) -> Callable[[], object]:
     return lambda: jax.block_until_ready(step(cell, inputs))
 
 
+def recurrence(through: Callable[..., jax.Array], steps: int) -> Callable[[], object]:
+    """Forward and backward of the bare recurrence."""
+    a = jax.random.uniform(KEY, (steps, BATCH, UNITS))
+    b, before = jnp.ones_like(a), jnp.zeros((BATCH, UNITS))
+    step = jax.jit(jax.grad(lambda a, b: jnp.sum(through(a, b, before) ** 2), argnums=(0, 1)))
+    return lambda: jax.block_until_ready(step(a, b))
+
+
+def compare(name: str, mine: Callable[[], object], other: Callable[[], object], n: int) -> None:
+    """Print a row of `n` pairs."""
+    for _ in range(2):
+        mine()
+        other()
+    times = np.array([(seconds(mine), seconds(other)) for _ in range(n)])
+    low, ratio, high = np.percentile(times[:, 1] / times[:, 0], (25, 50, 75))
+    a, b = 1000 * np.median(times, axis=0)
+    print(f"{name:>22}  {a:9.1f}  {b:9.1f}  {ratio:5.2f}  {low:.2f} to {high:.2f}", flush=True)
+
+
 def seconds(step: Callable[[], object]) -> float:
     begun = time.perf_counter()
     step()
@@ -67,14 +88,9 @@ def main() -> None:
     xs = np.random.default_rng(0).normal(size=shape).astype(np.float32)
     lstm = training_step(LSTM(1, UNITS, key=KEY), xs)
     for name, make in CELLS.items():
-        mine = training_step(make(), xs)
-        for _ in range(2):
-            mine()
-            lstm()
-        times = np.array([(seconds(mine), seconds(lstm)) for _ in range(options.repeats)])
-        low, ratio, high = np.percentile(times[:, 1] / times[:, 0], (25, 50, 75))
-        a, b = 1000 * np.median(times, axis=0)
-        print(f"{name:>22}  {a:9.1f}  {b:9.1f}  {ratio:5.2f}  {low:.2f} to {high:.2f}", flush=True)
+        compare(name, training_step(make(), xs), lstm, options.repeats)
+    pair = (recurrence(through, options.steps) for through in (in_turn, at_once))
+    compare("in turn, at once", *pair, options.repeats)
 
 
 if __name__ == "__main__":

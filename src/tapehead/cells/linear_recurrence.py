@@ -102,7 +102,7 @@ class LinearRecurrence(Cell):
     A subclass says what a and b are (`coefficients`) and what comes of h (`emit`), and with
     `pack` and `unpack` how h is kept in the state. `step` follows the equation. `unroll` makes the
     coefficients of all steps together; then it goes through them at once on an accelerator, and in
-    turn on a CPU, where that takes an eighth of the time (and has a gradient in reverse mode only).
+    turn on a CPU, where that takes less time (and has a gradient in reverse mode only).
 
     Source: Blelloch, "Prefix sums and their applications" (1990); Martin and Cundy,
     "Parallelizing linear recurrent neural nets over sequence length" (2018).
