@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from reference import ntm as reference
 
-from tapehead.numerics import cosine_similarity, oneplus, sharpen
+from tapehead.numerics import cosine_similarity, norm, oneplus, sharpen
 
 SLOTS, WIDTH, HEADS = 5, 4, 2
 
@@ -23,6 +23,17 @@ def test_oneplus_is_one_plus_softplus_without_overflow():
     expected = [1, 1 + np.log1p(np.exp(-2)), 1 + np.log(2), 1 + np.log1p(np.exp(2)), 1e4 + 1]
     np.testing.assert_allclose(oneplus(x), expected, rtol=1e-6)
     assert finite(jax.vmap(jax.grad(oneplus))(x))
+
+
+@pytest.mark.parametrize("scale", [0.0, 1e-3, 1.0, 1e18, 1e30])
+def test_norm_is_finite_where_its_square_is_not(scale):
+    x = scale * jnp.array([3.0, -4.0, 12.0])
+    np.testing.assert_allclose(norm(x), scale * 13, rtol=1e-6)
+
+
+@pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
+def test_norm_of_what_is_not_finite_is_not(bad):
+    assert not np.isfinite(norm(jnp.array([1.0, bad, 2.0])))
 
 
 @jax.jit

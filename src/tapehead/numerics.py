@@ -17,6 +17,18 @@ def oneplus(x: Float[Array, "*shape"]) -> Float[Array, "*shape"]:
     return 1 + jax.nn.softplus(x)
 
 
+def norm(x: Float[Array, " n"]) -> Float[Array, ""]:
+    """The Euclidean length √Σ x², finite wherever it can be.
+
+    Squares overflow in float32 from 1.8e19 on, where exploding gradients are still numbers that
+    can be clipped; there they are taken of x / max |x|. Not finite if any entry is not. It is not
+    meant to be differentiated.
+    """
+    plain = jnp.linalg.norm(x)
+    largest = jnp.max(jnp.abs(x), initial=0)
+    return jnp.where(jnp.isfinite(plain), plain, largest * jnp.linalg.norm(x / largest))
+
+
 def cosine_similarity(
     memory: Float[Array, "*batch slots width"],
     keys: Float[Array, "*batch heads width"],

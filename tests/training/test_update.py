@@ -135,6 +135,11 @@ def test_clipping(limits, expected):
     np.testing.assert_allclose(clip(small_config(**limits), GRADS), expected, rtol=1e-6)
 
 
+def test_a_gradient_whose_square_overflows_is_clipped():
+    clipped = clip(small_config(clip_norm=13.0), 1e25 * GRADS)
+    np.testing.assert_allclose(clipped, GRADS, rtol=1e-5)
+
+
 def test_clipping_leaves_a_zero_gradient_alone():
     assert (clip(small_config(clip_norm=1.0), jnp.zeros(3)) == 0).all()
 

@@ -14,6 +14,7 @@ from jaxtyping import Array, Bool, Float, Int, PRNGKeyArray
 
 from tapehead.cell import Cell, select
 from tapehead.learning import sequence_gradient
+from tapehead.numerics import norm
 from tapehead.sequences import Sequences
 from tapehead.tasks import Task
 from tapehead.tasks.task import Data
@@ -92,7 +93,7 @@ def gradient(config: AnyConfig, task: Task, model: Cell, key: PRNGKeyArray, data
     if config.l2:
         vector += config.l2 * as_vector(model)[0]
     own = {name: jnp.mean(v) for name, v in task.metrics(seen.outputs, sequences).items()}
-    return Gradient(vector, own | {"loss": seen.loss, "gradient_norm": jnp.linalg.norm(vector)})
+    return Gradient(vector, own | {"loss": seen.loss, "gradient_norm": norm(vector)})
 
 
 def clip(config: AnyConfig, vector: Float[Array, " n"]) -> Float[Array, " n"]:
@@ -100,7 +101,7 @@ def clip(config: AnyConfig, vector: Float[Array, " n"]) -> Float[Array, " n"]:
     if config.clip_value is not None:
         vector = jnp.clip(vector, -config.clip_value, config.clip_value)
     if config.clip_norm is not None:
-        vector *= config.clip_norm / jnp.maximum(jnp.linalg.norm(vector), config.clip_norm)
+        vector *= config.clip_norm / jnp.maximum(norm(vector), config.clip_norm)
     return vector
 
 
@@ -168,6 +169,7 @@ class Updater:
         grads, metrics = gradient(self.config, task, model, jax.random.fold_in(key, number), data)
         vector, model_at = as_vector(model)
         change, optimizer = self.step(vector, before.optimizer, grads)
+        # A change whose square overflows is as good as infinite, unlike a gradient's before clipping.
         finite = jnp.isfinite(metrics["gradient_norm"]) & jnp.isfinite(jnp.linalg.norm(change))
         good = finite & (before.bad < 0)
         after = model_at(select(good, vector + change, vector))
