@@ -169,7 +169,7 @@ class Updater:
         grads, metrics = gradient(self.config, task, model, jax.random.fold_in(key, number), data)
         vector, model_at = as_vector(model)
         change, optimizer = self.step(vector, before.optimizer, grads)
-        # A change whose square overflows is as good as infinite, unlike a gradient's before clipping.
+        # A change whose square overflows is as good as infinite; a gradient is clipped first.
         finite = jnp.isfinite(metrics["gradient_norm"]) & jnp.isfinite(jnp.linalg.norm(change))
         good = finite & (before.bad < 0)
         after = model_at(select(good, vector + change, vector))
