@@ -112,7 +112,8 @@ WORDS = [
     ("compare copy lstm", ["at least 2 models"]),
     ("compare copy lstm lstm", ["'lstm'", "twice"]),
     ("compare copi lstm gru", ["unknown task 'copi'", "did you mean 'copy'"]),
-    ("compare copy lstm gur", ["unknown model 'gur'", "did you mean 'gru'"]),
+    ("train temporal-order lstm --task.symbols 4", ["symbols", "'4'", "2, 3"]),
+    ("compare copy lstm dcn", ["unknown model 'dcn'", "did you mean 'dnc'"]),
     ("compare copy lstm gru --model.hidden 3", ["unknown option '--model.hidden'"]),
     ("compare copy lstm gru --seeds 0", ["seeds", "got 0"]),
 ]

@@ -96,7 +96,7 @@ def test_the_table_has_medians_and_spreads(ended):
     for name in ended.task.evaluations():
         assert cells[f"bits per sequence, {name}"][0] == "2 (1 to 3)"
     assert cells["time, all 3 seeds"] == ("1 min 20 s", "1 min 20 s")
-    assert cells["optimizer"][0].startswith("adam, learning rate 0.001")
+    assert cells["optimizer"][0].startswith("adam, learning rate 0.003")
     # 4 gates of 128 units that read 9 inputs and 128 units, with biases, and the readout.
     assert cells["parameters"][0] == f"{4 * 128 * (9 + 128 + 1) + 8 * (128 + 1):,}"
 

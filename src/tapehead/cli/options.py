@@ -60,14 +60,15 @@ NUMBER = Reading(finite, "a finite number", "X")
 TEXT = Reading(str, "text", "TEXT")
 
 
-def one_of(choices: Iterable[str]) -> Reading:
-    """One word of a few."""
-    known = tuple(choices)
+def one_of(choices: Iterable[Any]) -> Reading:
+    """One of a few words or numbers."""
+    values = {str(choice): choice for choice in choices}
+    known = tuple(values)
 
-    def choose(text: str) -> str:
-        if text not in known:
+    def choose(text: str) -> Any:
+        if text not in values:
             raise ValueError
-        return text
+        return values[text]
 
     shown = "{" + ",".join(known) + "}"
     return Reading(choose, f"one of {', '.join(known)}", shown, choices=known)
