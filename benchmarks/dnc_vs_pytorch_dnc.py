@@ -17,15 +17,14 @@ PyTorch's threads wait for each other while spinning, which makes it look far sl
 With `--plain` ours is differentiated through a plain scan, to show what its own gradient is worth.
 """
 
-import argparse
 import os
 import sys
-import time
 from collections.abc import Callable
 
 import jax
 import jax.numpy as jnp
 import numpy as np
+import pairs
 
 from tapehead.cell import scan
 from tapehead.memory import DNC
@@ -91,20 +90,11 @@ def theirs(xs: np.ndarray, hidden: int, slots: int, width: int) -> Callable[[], 
     return step
 
 
-def seconds(step: Callable[[], object]) -> float:
-    begun = time.perf_counter()
-    step()
-    return time.perf_counter() - begun
-
-
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--threads", type=int, default=2, help="cores for both (default: 2)")
-    parser.add_argument("--repeats", type=int, default=20, help="pairs of steps (default: 20)")
+    parser = pairs.options(__doc__, repeats=20)
     parser.add_argument("--plain", action="store_true", help="differentiate ours as a plain scan")
     options = parser.parse_args()
-    if sys.platform == "linux":
-        os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[: options.threads])
+    pairs.bind(options.threads)
     torch.set_num_threads(options.threads)
     print(
         f"jax {jax.__version__}, torch {torch.__version__}, {torch.get_num_threads()} threads, "
@@ -113,15 +103,8 @@ def main() -> None:
     print(f"{'H, N, W':>12}  {'tapehead':>9}  {'dnc':>9}  {'ratio':>5}  quartiles")
     xs = np.random.default_rng(0).normal(size=(LENGTH, BATCH, FEATURES)).astype(np.float32)
     for size in SIZES:
-        mine, other = ours(xs, *size, options.plain), theirs(xs, *size)
-        for _ in range(2):
-            mine()
-            other()
-        times = np.array([(seconds(mine), seconds(other)) for _ in range(options.repeats)])
-        low, ratio, high = np.percentile(times[:, 1] / times[:, 0], (25, 50, 75))
-        a, b = 1000 * np.median(times, axis=0)
-        name = ", ".join(map(str, size))
-        print(f"{name:>12}  {a:9.1f}  {b:9.1f}  {ratio:5.2f}  {low:.2f} to {high:.2f}", flush=True)
+        found = pairs.paired(ours(xs, *size, options.plain), theirs(xs, *size), options.repeats)
+        print(f"{', '.join(map(str, size)):>12}  {found.row()}", flush=True)
 
 
 if __name__ == "__main__":

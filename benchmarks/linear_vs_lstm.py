@@ -9,15 +9,13 @@ quartiles beside it. The last row is h_t = a_t h_{t−1} + b_t alone, gone throu
 second column, by `jax.lax.associative_scan`. The process is bound to `--threads` cores (on Linux).
 """
 
-import argparse
 import os
-import sys
-import time
 from collections.abc import Callable
 
 import jax
 import jax.numpy as jnp
 import numpy as np
+import pairs
 
 from tapehead import LRU, LSTM, MLSTM, S5, Cell, Linear, MinGRU, MinLSTM, SelectiveSSM
 from tapehead.cell import Chain
@@ -57,40 +55,21 @@ def recurrence(through: Callable[..., jax.Array], steps: int) -> Callable[[], ob
     return lambda: jax.block_until_ready(step(a, b))
 
 
-def compare(name: str, mine: Callable[[], object], other: Callable[[], object], n: int) -> None:
-    """Print a row of `n` pairs."""
-    for _ in range(2):
-        mine()
-        other()
-    times = np.array([(seconds(mine), seconds(other)) for _ in range(n)])
-    low, ratio, high = np.percentile(times[:, 1] / times[:, 0], (25, 50, 75))
-    a, b = 1000 * np.median(times, axis=0)
-    print(f"{name:>22}  {a:9.1f}  {b:9.1f}  {ratio:5.2f}  {low:.2f} to {high:.2f}", flush=True)
-
-
-def seconds(step: Callable[[], object]) -> float:
-    begun = time.perf_counter()
-    step()
-    return time.perf_counter() - begun
-
-
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--threads", type=int, default=2, help="cores (default: 2)")
-    parser.add_argument("--repeats", type=int, default=10, help="pairs of steps (default: 10)")
+    parser = pairs.options(__doc__, repeats=10)
     parser.add_argument("--steps", type=int, default=784, help="steps (default: 784)")
     options = parser.parse_args()
-    if sys.platform == "linux":
-        os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[: options.threads])
+    pairs.bind(options.threads)
     print(f"jax {jax.__version__}, {options.threads} threads, load {os.getloadavg()[0]:.1f}")
     print(f"{'':>22}  {'ours':>9}  {'LSTM':>9}  {'ratio':>5}  quartiles")
     shape = (options.steps, BATCH, 1)
     xs = np.random.default_rng(0).normal(size=shape).astype(np.float32)
     lstm = training_step(LSTM(1, UNITS, key=KEY), xs)
     for name, make in CELLS.items():
-        compare(name, training_step(make(), xs), lstm, options.repeats)
-    pair = (recurrence(through, options.steps) for through in (in_turn, at_once))
-    compare("in turn, at once", *pair, options.repeats)
+        found = pairs.paired(training_step(make(), xs), lstm, options.repeats)
+        print(f"{name:>22}  {found.row()}", flush=True)
+    bare = (recurrence(through, options.steps) for through in (in_turn, at_once))
+    print(f"{'in turn, at once':>22}  {pairs.paired(*bare, options.repeats).row()}")
 
 
 if __name__ == "__main__":

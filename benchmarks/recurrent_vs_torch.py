@@ -13,15 +13,13 @@ cores (on Linux), which holds for both. Run it on an otherwise idle machine: on 
 PyTorch's threads wait for each other while spinning, which makes it look far slower than it is.
 """
 
-import argparse
 import os
-import sys
-import time
 from collections.abc import Callable
 
 import jax
 import jax.numpy as jnp
 import numpy as np
+import pairs
 import torch
 
 from tapehead.cell import run
@@ -57,19 +55,9 @@ def theirs(kind: str, xs: np.ndarray, hidden: int) -> Callable[[], object]:
     return step
 
 
-def seconds(step: Callable[[], object]) -> float:
-    begun = time.perf_counter()
-    step()
-    return time.perf_counter() - begun
-
-
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--threads", type=int, default=2, help="cores for both (default: 2)")
-    parser.add_argument("--repeats", type=int, default=20, help="pairs of steps (default: 20)")
-    options = parser.parse_args()
-    if sys.platform == "linux":
-        os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[: options.threads])
+    options = pairs.options(__doc__, repeats=20).parse_args()
+    pairs.bind(options.threads)
     torch.set_num_threads(options.threads)
     print(
         f"jax {jax.__version__}, torch {torch.__version__}, {torch.get_num_threads()} threads, "
@@ -81,18 +69,10 @@ def main() -> None:
         for batch, length, inputs, hidden in SHAPES:
             shape = (length, batch, inputs)
             xs = np.random.default_rng(0).normal(size=shape).astype(np.float32)
-            mine, other = ours(kind, xs, hidden), theirs(kind, xs, hidden)
-            for _ in range(3):
-                mine()
-                other()
-            times = np.array([(seconds(mine), seconds(other)) for _ in range(options.repeats)])
-            low, ratio, high = np.percentile(times[:, 1] / times[:, 0], (25, 50, 75))
-            ratios.append(ratio)
-            a, b = 1000 * np.median(times, axis=0)
+            found = pairs.paired(ours(kind, xs, hidden), theirs(kind, xs, hidden), options.repeats)
+            ratios.append(found.ratio)
             name = ", ".join(map(str, (batch, length, inputs, hidden)))
-            print(
-                f"{name:>20}  {kind:4}  {a:9.1f}  {b:9.1f}  {ratio:5.2f}  {low:.2f} to {high:.2f}"
-            )
+            print(f"{name:>20}  {kind:4}  {found.row()}")
         mean = np.exp(np.mean(np.log(ratios)))
         print(f"{'geometric mean':>20}  {kind:4}  {'':9}  {'':9}  {mean:5.2f}", flush=True)
 

@@ -33,3 +33,28 @@ def within(owner: str, low: float, high: float, **values: float) -> None:
     for name, value in values.items():
         if not low <= value <= high:
             raise UserError(f"{owner}: {name} must be between {low} and {high}, got {value}")
+
+
+def among(owner: str, known: Iterable[str], **values: str) -> None:
+    """Refuse any of the named `values` that is not one of the `known` words.
+
+    Raises `UserError`, e.g. `Elman: activation must be one of tanh, relu, got 'rely'; did you mean
+    'relu'?`.
+    """
+    known = tuple(known)
+    for name, value in values.items():
+        if value not in known:
+            raise UserError(
+                f"{owner}: {name} must be one of {', '.join(known)}, got '{value}'"
+                f"{nearest(str(value), known)}"
+            )
+
+
+def multiple_of(owner: str, unit: str, size: int, **values: int) -> None:
+    """Refuse any of the named `values` that is not a multiple of `size`, which `unit` names.
+
+    Raises `UserError`, e.g. `SLSTM: hidden must be a multiple of heads, got 6 and 4`.
+    """
+    for name, value in values.items():
+        if value % size:
+            raise UserError(f"{owner}: {name} must be a multiple of {unit}, got {value} and {size}")

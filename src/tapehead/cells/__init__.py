@@ -5,6 +5,7 @@ from tapehead.cells.coupled_lstm import CoupledLSTM
 from tapehead.cells.elman import Elman, ElmanState
 from tapehead.cells.fully_recurrent import FullyRecurrent, FullyRecurrentState
 from tapehead.cells.gru import GRU, GRUState
+from tapehead.cells.hidden_recurrence import HiddenRecurrence, HiddenState
 from tapehead.cells.indrnn import IndRNN
 from tapehead.cells.interop import from_equinox, gru_from_torch, lstm_from_torch
 from tapehead.cells.irnn import IRNN
@@ -22,8 +23,8 @@ from tapehead.cells.lru import LRU
 from tapehead.cells.lstm import LSTM, LSTMState
 from tapehead.cells.lstm1997 import LSTM1997, LSTM1997State
 from tapehead.cells.mgu import MGU
-from tapehead.cells.mingru import MinGRU, MinGRUState
-from tapehead.cells.minlstm import MinLSTM, MinLSTMState
+from tapehead.cells.mingru import MinGRU
+from tapehead.cells.minlstm import MinLSTM
 from tapehead.cells.mlstm import MLSTM, MLSTMState
 from tapehead.cells.peephole_lstm import PeepholeLSTM
 from tapehead.cells.projected_lstm import ProjectedLSTM
@@ -56,6 +57,8 @@ __all__ = [
     "FullyRecurrentState",
     "GRUState",
     "GatedGELU",
+    "HiddenRecurrence",
+    "HiddenState",
     "IndRNN",
     "LSTM1997State",
     "LSTMState",
@@ -65,9 +68,7 @@ __all__ = [
     "LinearRecurrence",
     "MLSTMState",
     "MinGRU",
-    "MinGRUState",
     "MinLSTM",
-    "MinLSTMState",
     "PeepholeLSTM",
     "ProjectedLSTM",
     "ReducedGRU",

@@ -9,7 +9,7 @@ from jaxtyping import Array, Float, PRNGKeyArray
 
 from tapehead.cell import Cell, expect_features
 from tapehead.cells.initialization import beginning, uniform
-from tapehead.errors import UserError, at_least, nearest
+from tapehead.errors import among, at_least
 
 ACTIVATIONS = {"tanh": jnp.tanh, "relu": jax.nn.relu}
 
@@ -60,11 +60,7 @@ class Elman(Cell):
         key: PRNGKeyArray,
     ):
         at_least("Elman", 1, input_size=input_size, hidden_size=hidden_size)
-        if activation not in ACTIVATIONS:
-            raise UserError(
-                f"Elman: activation must be one of {', '.join(ACTIVATIONS)}, got "
-                f"'{activation}'{nearest(str(activation), ACTIVATIONS)}"
-            )
+        among("Elman", ACTIVATIONS, activation=activation)
         input_key, hidden_key, bias_key = jax.random.split(key, 3)
         self.input_weight = uniform(input_key, (hidden_size, input_size), hidden_size)
         self.hidden_weight = uniform(hidden_key, (hidden_size, hidden_size), hidden_size)

@@ -10,7 +10,7 @@ from jaxtyping import Array, Bool, Float, PRNGKeyArray
 
 from tapehead.cell import Cell, expect_features
 from tapehead.cells.initialization import uniform
-from tapehead.errors import UserError, at_least, nearest
+from tapehead.errors import UserError, among, at_least
 
 SQUASHING = {"logistic": jax.nn.sigmoid, "tanh": jnp.tanh, "linear": lambda net: net}
 
@@ -75,11 +75,7 @@ class FullyRecurrent(Cell):
             raise UserError(
                 f"FullyRecurrent: output_size must be at most the {units} units, got {shown}"
             )
-        if activation not in SQUASHING:
-            raise UserError(
-                f"FullyRecurrent: activation must be one of {', '.join(SQUASHING)}, got "
-                f"'{activation}'{nearest(str(activation), SQUASHING)}"
-            )
+        among("FullyRecurrent", SQUASHING, activation=activation)
         shape = (units, input_size + units + 1)
         allowed = None if connections is None else np.asarray(connections, bool)
         if allowed is not None and allowed.shape != shape:

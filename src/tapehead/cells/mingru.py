@@ -1,29 +1,19 @@
 """The minimal GRU that can be trained in parallel over time."""
 
-from typing import Any, NamedTuple
+from typing import Any
 
 import equinox as eqx
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, PRNGKeyArray
 
+from tapehead.cells.hidden_recurrence import HiddenRecurrence, HiddenState
 from tapehead.cells.initialization import uniform
-from tapehead.cells.linear_recurrence import Coefficients, LinearRecurrence
+from tapehead.cells.linear_recurrence import Coefficients
 from tapehead.errors import at_least
 
 
-class MinGRUState(NamedTuple):
-    """What a `MinGRU` carries.
-
-    **Attributes:**
-
-    - `hidden`: h, `(*batch, hidden_size)`.
-    """
-
-    hidden: Float[Array, "*batch hidden"]
-
-
-class MinGRU(LinearRecurrence):
+class MinGRU(HiddenRecurrence):
     """The minimal gated recurrent unit: a GRU whose gate and candidate do not see the state.
 
         z_t = σ(W_z x_t + b_z)        h̃_t = W_h x_t + b_h
@@ -55,12 +45,6 @@ class MinGRU(LinearRecurrence):
         self.input_size = input_size
         self.output_size = hidden_size
 
-    def initial_state(
-        self, batch: tuple[int, ...] = (), *, key: PRNGKeyArray | None = None
-    ) -> MinGRUState:
-        """Zeros."""
-        return MinGRUState(jnp.zeros((*batch, self.bias.shape[0] // 2), self.bias.dtype))
-
     def _gates(self, xs: Array) -> tuple[Array, Array]:
         net, candidate = jnp.split(xs @ self.weight.T + self.bias, 2, axis=-1)
         return net, candidate
@@ -70,19 +54,7 @@ class MinGRU(LinearRecurrence):
         net, candidate = self._gates(xs)
         return jax.nn.sigmoid(-net), jax.nn.sigmoid(net) * candidate
 
-    def emit(self, h: Array, xs: Float[Array, "*axes inputs"]) -> Float[Array, "*axes hidden"]:
-        """h."""
-        return h
-
-    def pack(self, h: Array) -> MinGRUState:
-        """h by its name."""
-        return MinGRUState(h)
-
-    def unpack(self, state: MinGRUState) -> Array:
-        """h."""
-        return state.hidden
-
-    def observe(self, state: MinGRUState, x: Array) -> dict[str, Any]:
+    def observe(self, state: HiddenState, x: Array) -> dict[str, Any]:
         """The gate and the candidate."""
         net, candidate = self._gates(x)
         return {"update_gate": jax.nn.sigmoid(net), "candidate": candidate}

@@ -1,29 +1,19 @@
 """The minimal LSTM that can be trained in parallel over time."""
 
-from typing import Any, NamedTuple
+from typing import Any
 
 import equinox as eqx
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, PRNGKeyArray
 
+from tapehead.cells.hidden_recurrence import HiddenRecurrence, HiddenState
 from tapehead.cells.initialization import uniform
-from tapehead.cells.linear_recurrence import Coefficients, LinearRecurrence
+from tapehead.cells.linear_recurrence import Coefficients
 from tapehead.errors import at_least
 
 
-class MinLSTMState(NamedTuple):
-    """What a `MinLSTM` carries.
-
-    **Attributes:**
-
-    - `hidden`: h, `(*batch, hidden_size)`.
-    """
-
-    hidden: Float[Array, "*batch hidden"]
-
-
-class MinLSTM(LinearRecurrence):
+class MinLSTM(HiddenRecurrence):
     """The minimal LSTM: forget and input gates that do not see the state and sum to 1.
 
         f_t = σ(W_f x_t + b_f)        i_t = σ(W_i x_t + b_i)        h̃_t = W_h x_t + b_h
@@ -65,12 +55,6 @@ class MinLSTM(LinearRecurrence):
         self.input_size = input_size
         self.output_size = hidden_size
 
-    def initial_state(
-        self, batch: tuple[int, ...] = (), *, key: PRNGKeyArray | None = None
-    ) -> MinLSTMState:
-        """Zeros."""
-        return MinLSTMState(jnp.zeros((*batch, self.bias.shape[0] // 3), self.bias.dtype))
-
     def _gates(self, xs: Array) -> tuple[Array, Array, Array]:
         """f', i' and h̃; the quotient by way of logarithms, so that gates near 0 do not divide."""
         forget, enter, candidate = jnp.split(xs @ self.weight.T + self.bias, 3, axis=-1)
@@ -82,19 +66,7 @@ class MinLSTM(LinearRecurrence):
         forget, enter, candidate = self._gates(xs)
         return forget, enter * candidate
 
-    def emit(self, h: Array, xs: Float[Array, "*axes inputs"]) -> Float[Array, "*axes hidden"]:
-        """h."""
-        return h
-
-    def pack(self, h: Array) -> MinLSTMState:
-        """h by its name."""
-        return MinLSTMState(h)
-
-    def unpack(self, state: MinLSTMState) -> Array:
-        """h."""
-        return state.hidden
-
-    def observe(self, state: MinLSTMState, x: Array) -> dict[str, Any]:
+    def observe(self, state: HiddenState, x: Array) -> dict[str, Any]:
         """The gates, and the candidate."""
         forget, enter, candidate = self._gates(x)
         return {"forget_gate": forget, "input_gate": enter, "candidate": candidate}

@@ -11,7 +11,7 @@ from jaxtyping import Array, Bool, Float, PRNGKeyArray
 from tapehead.cell import Cell, expect_features, select
 from tapehead.cells.initialization import uniform
 from tapehead.cells.slstm import FAR_BELOW
-from tapehead.errors import UserError, at_least
+from tapehead.errors import at_least, multiple_of
 
 LARGEST_EXPONENT = 80.0
 """exp of more than this is not finite in float32."""
@@ -118,10 +118,7 @@ class MLSTM(Cell):
         key: PRNGKeyArray,
     ):
         at_least("MLSTM", 1, input_size=input_size, hidden_size=hidden_size, heads=heads)
-        if hidden_size % heads:
-            raise UserError(
-                f"MLSTM: hidden_size must be a multiple of heads, got {hidden_size} and {heads}"
-            )
+        multiple_of("MLSTM", "heads", heads, hidden_size=hidden_size)
         weight_key, bias_key, gate_key, gate_bias_key = jax.random.split(key, 4)
         self.weight = uniform(weight_key, (4 * hidden_size, input_size), input_size)
         self.bias = uniform(bias_key, (hidden_size,), input_size)

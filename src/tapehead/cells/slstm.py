@@ -9,7 +9,7 @@ from jaxtyping import Array, Float, PRNGKeyArray
 
 from tapehead.cell import Cell, expect_features
 from tapehead.cells.initialization import uniform
-from tapehead.errors import UserError, at_least
+from tapehead.errors import at_least, multiple_of
 
 FAR_BELOW = -1e30
 """A logarithm of nothing: finite, so that differences of two of them are 0 rather than NaN."""
@@ -75,10 +75,7 @@ class SLSTM(Cell):
         key: PRNGKeyArray,
     ):
         at_least("SLSTM", 1, input_size=input_size, hidden_size=hidden_size, heads=heads)
-        if hidden_size % heads:
-            raise UserError(
-                f"SLSTM: hidden_size must be a multiple of heads, got {hidden_size} and {heads}"
-            )
+        multiple_of("SLSTM", "heads", heads, hidden_size=hidden_size)
         input_key, hidden_key, bias_key = jax.random.split(key, 3)
         units = hidden_size // heads
         self.input_weight = uniform(input_key, (4 * hidden_size, input_size), hidden_size)

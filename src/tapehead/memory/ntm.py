@@ -216,9 +216,10 @@ class NTMMemory(Replayable):
         content = content_weights(
             state.memory, interface.keys, interface.strengths, self.similarity
         )
-        gated = interpolate(content, _all_heads(state), interface.gates)
-        shifted = circular_shift(gated, interface.shifts)
-        weights = sharpen(shifted, interface.sharpness)
+        gated, shifted, weights = _places(
+            content,
+            *(_all_heads(state), interface.gates, interface.shifts, interface.sharpness),
+        )
         return {
             "content_weights": content,
             "gated_weights": gated,
@@ -348,9 +349,18 @@ def _all_heads(state: NTMState) -> Float[Array, "*batch heads slots"]:
     return jnp.concatenate([state.read_weights, state.write_weights], axis=-2)
 
 
-def _place(content: Array, previous: Array, gates: Array, shifts: Array, sharpness: Array) -> Array:
-    """The weightings of all heads, from those by content and their last places."""
-    return sharpen(circular_shift(interpolate(content, previous, gates), shifts), sharpness)
+def _places(
+    content: Array, previous: Array, gates: Array, shifts: Array, sharpness: Array
+) -> tuple[Array, Array, Array]:
+    """The weightings of all heads after the gate, the shift and the sharpening."""
+    gated = interpolate(content, previous, gates)
+    shifted = circular_shift(gated, shifts)
+    return gated, shifted, sharpen(shifted, sharpness)
+
+
+def _place(*arguments: Array) -> Array:
+    """The last of `_places`."""
+    return _places(*arguments)[-1]
 
 
 def NTM(

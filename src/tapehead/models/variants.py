@@ -20,7 +20,7 @@ from tapehead.cells import (
     ProjectedLSTM,
     ReducedGRU,
 )
-from tapehead.errors import UserError, at_least
+from tapehead.errors import UserError, at_least, multiple_of
 from tapehead.models.recurrent import Recurrent
 
 
@@ -46,11 +46,7 @@ class LSTM1997Model(Recurrent):
     def __post_init__(self):
         super().__post_init__()
         at_least("LSTM1997", 1, block_size=self.block_size)
-        if self.hidden % self.block_size:
-            raise UserError(
-                f"LSTM1997: hidden must be a multiple of block_size, got {self.hidden} and "
-                f"{self.block_size}"
-            )
+        multiple_of("LSTM1997", "block_size", self.block_size, hidden=self.hidden)
         if not self.spread > 0:
             raise UserError(f"LSTM1997: spread must be above 0, got {self.spread}")
 
@@ -210,7 +206,8 @@ class SLSTMModel(Recurrent):
 
     def __post_init__(self):
         super().__post_init__()
-        check_heads("SLSTM", self.hidden, self.heads)
+        at_least("SLSTM", 1, heads=self.heads)
+        multiple_of("SLSTM", "heads", self.heads, hidden=self.hidden)
 
     def layer(self, input_size: int, *, key: PRNGKeyArray) -> Cell:
         """An `SLSTM` cell."""
@@ -226,15 +223,9 @@ class MLSTMModel(Recurrent):
 
     def __post_init__(self):
         super().__post_init__()
-        check_heads("MLSTM", self.hidden, self.heads)
+        at_least("MLSTM", 1, heads=self.heads)
+        multiple_of("MLSTM", "heads", self.heads, hidden=self.hidden)
 
     def layer(self, input_size: int, *, key: PRNGKeyArray) -> Cell:
         """An `MLSTM` cell."""
         return MLSTM(input_size, self.hidden, heads=self.heads, key=key)
-
-
-def check_heads(owner: str, hidden: int, heads: int) -> None:
-    """Refuse heads that do not share the units evenly."""
-    at_least(owner, 1, heads=heads)
-    if hidden % heads:
-        raise UserError(f"{owner}: hidden must be a multiple of heads, got {hidden} and {heads}")

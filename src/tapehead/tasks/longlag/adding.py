@@ -3,19 +3,19 @@
 import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import ClassVar, Literal
+from typing import ClassVar, Literal, get_args
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, PRNGKeyArray
 
-from tapehead.errors import UserError, at_least, nearest
+from tapehead.errors import among, at_least
 from tapehead.sequences import Sequences
 from tapehead.tasks.losses import value_loss, value_metrics
 from tapehead.tasks.task import Data, Task
 
-FORMS = ("1997", "uniform")
+Form = Literal["1997", "uniform"]
 
 
 @dataclass(frozen=True)
@@ -54,7 +54,7 @@ class Adding(Task):
 
     length: int = 100
     """Steps of the shortest sequence."""
-    form: Literal["1997", "uniform"] = "1997"
+    form: Form = "1997"
     """The numbers, marks and answer of the LSTM paper, or those used since 2015."""
 
     sizes: ClassVar[tuple[int, ...]] = (50, 100, 200)
@@ -63,11 +63,7 @@ class Adding(Task):
 
     def __post_init__(self):
         at_least("Adding", 4, length=self.length)
-        if self.form not in FORMS:
-            raise UserError(
-                f"Adding: form must be one of {', '.join(FORMS)}, got '{self.form}'"
-                f"{nearest(str(self.form), FORMS)}"
-            )
+        among("Adding", get_args(Form), form=self.form)
 
     @property
     def input_size(self) -> int:

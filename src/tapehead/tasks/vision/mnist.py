@@ -12,7 +12,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float, Int, PRNGKeyArray, UInt8
 
 from tapehead.datasets.mnist import Split, load_mnist
-from tapehead.errors import UserError, nearest
+from tapehead.errors import UserError, among
 from tapehead.sequences import Sequences
 from tapehead.tasks.losses import class_loss, class_metrics
 from tapehead.tasks.task import Data, Task
@@ -50,12 +50,7 @@ class MnistTask(Task):
     )
 
     def __post_init__(self):
-        known = get_args(Split)
-        if self.split not in known:
-            raise UserError(
-                f"{type(self).__name__}: split must be one of {', '.join(known)}, "
-                f"got {self.split!r}{nearest(str(self.split), known)}"
-            )
+        among(type(self).__name__, get_args(Split), split=self.split)
 
     @abc.abstractmethod
     def parts(self, pixels: Float[Array, "batch 28 28"]) -> Float[Array, "time batch features"]:
