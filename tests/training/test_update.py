@@ -11,6 +11,7 @@ from small_runs import small_config
 from tapehead.cells import Linear
 from tapehead.learning import BPTT, TruncatedBPTT, sequence_gradient
 from tapehead.models import MODELS
+from tapehead.tasks.task import Turn
 from tapehead.training.storage import named_leaves
 from tapehead.training.update import Updater, as_vector, clip, draw, gradient
 
@@ -23,13 +24,17 @@ def model():
     return CONFIG.model.build(2, 1, key=jax.random.key(0))
 
 
+def turn(key):
+    return Turn(jnp.int32(0), key, key)
+
+
 def weights_of(model):
     return {n: np.asarray(w) for n, w in named_leaves(eqx.filter(model, eqx.is_array)).items()}
 
 
 def gradient_of(model, key=KEY, **changes):
     config = dataclasses.replace(CONFIG, **changes)
-    found = eqx.filter_jit(lambda model, key: gradient(config, config.task, model, key, ()))(
+    found = eqx.filter_jit(lambda model, key: gradient(config, config.task, model, turn(key), ()))(
         model, key
     )
     _, model_at = as_vector(model)
@@ -87,7 +92,7 @@ def test_weight_noise_moves_where_the_gradient_is_taken(model, plain):
 def test_weight_noise_is_gaussian():
     model = Linear(100, 100, key=KEY)
     config = small_config(weight_noise=0.5)
-    _, noisy, _ = draw(config, config.task, model, KEY, ())
+    noisy = draw(config, config.task, model, turn(KEY), ()).model
     for name in ("weight", "bias"):
         added = np.asarray(getattr(noisy, name) - getattr(model, name))
         assert abs(np.mean(added)) < 0.15

@@ -1,7 +1,7 @@
 """Learning rules: values that say how the gradient of a sequence's loss is obtained."""
 
 from tapehead.learning.bptt import BPTT, TruncatedBPTT
-from tapehead.learning.rule import LearningRule, Loss, Metrics, sequence_gradient
+from tapehead.learning.rule import LearningRule, Loss, Metrics, sequence_gradient, stream_gradient
 from tapehead.registry import Registry
 
 RULES: Registry[type[LearningRule]] = Registry(
@@ -12,4 +12,13 @@ RULES: Registry[type[LearningRule]] = Registry(
     },
 )
 
-__all__ = ["BPTT", "RULES", "LearningRule", "Loss", "Metrics", "TruncatedBPTT", "sequence_gradient"]
+__all__ = [
+    "BPTT",
+    "RULES",
+    "LearningRule",
+    "Loss",
+    "Metrics",
+    "TruncatedBPTT",
+    "sequence_gradient",
+    "stream_gradient",
+]

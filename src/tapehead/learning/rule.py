@@ -78,12 +78,23 @@ def sequence_gradient(
 
     **Returns:** the gradient, `None` at leaves that are not trained, and the metrics of the whole.
     """
+    carry = rule.begin(model, sequences.batch, key=key)
+    grads, _, metrics = stream_gradient(rule, model, carry, sequences, loss)
+    return grads, metrics
+
+
+def stream_gradient(
+    rule: LearningRule, model: Model, carry: Carry, sequences: Sequences, loss: Loss
+) -> tuple[Model, Carry, Metrics]:
+    """As `sequence_gradient`, for sequences that go on where those before them ended.
+
+    `carry` is what the rule carried away from those, or what `begin` gave; **returns** also what
+    to carry into the next. A rule without windows sees every part of a stream by itself.
+    """
     sequences = sequences.normalised()
     time = sequences.weights.shape[0]
-    carry = rule.begin(model, sequences.batch, key=key)
     if rule.window is None or rule.window >= time:
-        grads, _, metrics = rule.gradient(model, carry, sequences, loss)
-        return grads, metrics
+        return rule.gradient(model, carry, sequences, loss)
 
     def body(before: tuple[Carry, Model], window: Sequences) -> tuple[tuple[Carry, Model], Metrics]:
         carry, total = before
@@ -91,6 +102,7 @@ def sequence_gradient(
         return (carry, jax.tree.map(jnp.add, total, grads)), metrics
 
     zeros = jax.tree.map(jnp.zeros_like, eqx.filter(model, eqx.is_inexact_array))
-    (_, grads), metrics = jax.lax.scan(body, (carry, zeros), sequences.windows(rule.window))
+    windows = sequences.windows(rule.window)
+    (carry, grads), metrics = jax.lax.scan(body, (carry, zeros), windows)
     outputs = metrics.outputs.reshape(-1, *metrics.outputs.shape[2:])[:time]
-    return grads, Metrics(jnp.sum(metrics.loss), outputs)
+    return grads, carry, Metrics(jnp.sum(metrics.loss), outputs)

@@ -4,16 +4,32 @@ import abc
 from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import Any, ClassVar
+from typing import Any, ClassVar, NamedTuple
 
+import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float, Int, PRNGKeyArray
+from jaxtyping import Array, Bool, Float, Int, PRNGKeyArray
 
 from tapehead.errors import UserError
 from tapehead.sequences import Sequences
 
 Data = Any
 """The arrays a task draws from, as a pytree; `()` for generated tasks."""
+
+
+class Turn(NamedTuple):
+    """Which update of a run asks for a batch; by this alone the batch is decided.
+
+    **Attributes:**
+
+    - `number`: updates made before it.
+    - `key`: the update's own.
+    - `run`: a key that all updates of the network share.
+    """
+
+    number: Int[Array, ""]
+    key: PRNGKeyArray
+    run: PRNGKeyArray
 
 
 @dataclass(frozen=True)
@@ -34,6 +50,8 @@ class Task(abc.ABC):
         decides how outputs are decoded and drawn.
     - `determined`: whether the inputs determine the targets. Where they do not, `solve` gives the
         best probabilities there are, and the metrics include `"optimal_bits"`, what they cost.
+    - `streams`: whether updates see consecutive parts of long streams, so that what a network
+        carries at the end of one update's sequences is where the next begins.
     - `defaults`: training settings that suit the task where the user names none, by their names
         in the run's config.
     """
@@ -44,6 +62,7 @@ class Task(abc.ABC):
     higher_is_better: ClassVar[bool] = True
     output_kind: ClassVar[str] = "bits"
     determined: ClassVar[bool] = True
+    streams: ClassVar[bool] = False
     defaults: ClassVar[Mapping[str, Any]] = MappingProxyType({})
 
     @property
@@ -78,6 +97,25 @@ class Task(abc.ABC):
         **Returns:** `Sequences` with exactly one batch axis.
         """
 
+    def draw(self, turn: Turn, batch: int, data: Data = (), bucket: int = 0) -> Sequences:
+        """What an update of a run learns from: fresh sequences, unless a subclass keeps an order.
+
+        As `sample`, but for a stated `turn`, and from the `bucket` that `bucket` names.
+        """
+        return self.sample(turn.key, batch, data)
+
+    def buckets(self, data: Data) -> int:
+        """How many shapes the batches of `draw` come in: data sorted by length has several."""
+        return 1
+
+    def bucket(self, number: Int[Array, ""], batch: int, data: Data) -> Int[Array, ""]:
+        """Which bucket update `number` draws from; the same for all networks of a run."""
+        return jnp.zeros((), jnp.int32)
+
+    def begins(self, number: Int[Array, ""], batch: int, data: Data) -> Bool[Array, ""]:
+        """Whether the streams begin anew at update `number`; for tasks that stream."""
+        return jnp.ones((), bool)
+
     def size(self, data: Data) -> int | None:
         """How many different sequences `data` holds; `None` where they are generated."""
         return None
@@ -100,6 +138,10 @@ class Task(abc.ABC):
         self, outputs: Float[Array, "time *batch outputs"], sequences: Sequences
     ) -> dict[str, Float[Array, "*batch"]]:
         """Named measures of every sequence by itself; their means over a test set are reported."""
+
+    def summary(self, means: Mapping[str, float]) -> dict[str, float]:
+        """What is reported of the metrics' means over a test set: the means, and what follows."""
+        return dict(means)
 
     def solve(self, sequences: Sequences) -> np.ndarray:
         """The right targets, found from the inputs alone by an exact algorithm in NumPy.

@@ -2,12 +2,13 @@
 
 import equinox as eqx
 import jax
+import jax.numpy as jnp
 import numpy as np
 from jaxtyping import PRNGKeyArray
 
-from tapehead.learning import sequence_gradient
+from tapehead.learning import stream_gradient
 from tapehead.tasks import Task
-from tapehead.tasks.task import Data
+from tapehead.tasks.task import Data, Turn
 from tapehead.training.storage import named_leaves
 from tapehead.training.update import Progress, Updater, as_vector, draw, gradient
 
@@ -36,14 +37,17 @@ def explain(
 ) -> str:
     """Repeat the one update that went wrong, of the one network, and name what was bad first."""
     config = updater.config
-    key = jax.random.fold_in(key, update)
+    number = jnp.int32(update)
+    turn = Turn(number, jax.random.fold_in(key, number), key)
+    # Compiled for this one bucket, whose shape the sequences have.
+    bucket = int(task.bucket(number, config.batch, data))
 
     @jax.jit
     def repeat(before: Progress):
         model = eqx.combine(before.arrays, updater.static)
-        sequences, at, model_key = draw(config, task, model, key, data)
-        _, seen = sequence_gradient(config.rule, at, sequences, task.loss, key=model_key)
-        grads = gradient(config, task, model, key, data).vector
+        sequences, at, begun = draw(config, task, model, turn, data, before.carry, bucket)
+        _, _, seen = stream_gradient(config.rule, at, begun, sequences, task.loss)
+        grads = gradient(config, task, model, turn, data, before.carry).vector
         vector, model_at = as_vector(model)
         change, _ = updater.step(vector, before.optimizer, grads)
         named = (eqx.filter(model_at(v), eqx.is_inexact_array) for v in (grads, change))

@@ -86,7 +86,7 @@ def evaluate(
     - `batch`: how many at a time, at least 1.
     - `data`: what `task.data()` gives, if it is at hand.
 
-    **Returns:** a number for each metric.
+    **Returns:** a number for each metric, and what `Task.summary` makes of them.
     """
     at_least("evaluate", 1, size=size, batch=batch)
     if data is None:
@@ -98,7 +98,8 @@ def evaluate(
         values = _marks(model, task, key, first, min(batch, total), total, data)
         for name, value in values.items():
             found.setdefault(name, []).append(np.asarray(value)[: total - first])
-    return {n: float(np.mean(np.concatenate(v), dtype=np.float64)) for n, v in found.items()}
+    means = {n: float(np.mean(np.concatenate(v), dtype=np.float64)) for n, v in found.items()}
+    return task.summary(means)
 
 
 def rehearse(

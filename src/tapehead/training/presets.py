@@ -40,7 +40,7 @@ def suggest(
     """The config that `tapehead train TASK MODEL` starts from, for the user's options to overlay.
 
     Later wins: the fields' own defaults; `Task.defaults`; the tables here for the model, then for
-    the pair. The settings of an optimiser hold only if that optimiser is used.
+    the pair. The settings of an optimiser or rule hold only if it is used.
 
     **Raises:** `UserError` for an unknown name.
     """
@@ -53,14 +53,16 @@ def suggest(
     best = settings.pop("optimizer", "adam")
     chosen = best if optimizer is None else optimizer
     usual = settings.pop("rule", "bptt")
-    parts["rule"] = RULES[usual if rule is None else rule]
+    ruled = usual if rule is None else rule
+    parts["rule"] = RULES[ruled]
     parts["optimizer"] = OPTIMIZERS[chosen]
+    follows = {"optimizer": chosen == best, "rule": ruled == usual}
     inner: dict[str, dict[str, Any]] = {kind: {} for kind in parts}
     outer: dict[str, Any] = {}
     for name, value in settings.items():
         kind, _, setting = name.partition(".")
         if not setting:
             outer[name] = value
-        elif kind != "optimizer" or chosen == best:
+        elif follows.get(kind, True):
             inner[kind][setting] = value
     return RunConfig(**{kind: part(**inner[kind]) for kind, part in parts.items()}, **outer)

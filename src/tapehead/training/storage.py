@@ -185,10 +185,16 @@ def named_leaves(tree: Any) -> dict[str, Any]:
     return {jax.tree_util.keystr(path, simple=True, separator="."): x for path, x in leaves}
 
 
+def is_key(leaf: Any) -> bool:
+    """Whether an array holds random keys, which are stored as the numbers they are made of."""
+    return jax.numpy.issubdtype(leaf.dtype, jax.dtypes.prng_key)
+
+
 def tensor_bytes(tree: Any) -> bytes:
     """A tree of arrays as a safetensors file, keyed by the leaves' paths."""
+    plain = jax.tree.map(lambda x: jax.random.key_data(x) if is_key(x) else x, tree)
     return safetensors.numpy.save(
-        {name: np.asarray(leaf, order="C") for name, leaf in named_leaves(tree).items()}
+        {name: np.asarray(leaf, order="C") for name, leaf in named_leaves(plain).items()}
     )
 
 
@@ -214,10 +220,13 @@ def fill(source: str, like: Tree, arrays: Mapping[str, np.ndarray]) -> Tree:
         if name not in arrays:
             raise UserError(f"{source} does not fit this config: '{name}' is missing")
         array = arrays[name]
+        if is_key(leaf):
+            leaf = jax.eval_shape(jax.random.key_data, leaf)
         if array.shape != leaf.shape or array.dtype != leaf.dtype:
             raise UserError(
                 f"{source} does not fit this config: '{name}' should be {leaf.dtype} of shape "
                 f"{leaf.shape}, but is {array.dtype} of shape {array.shape}"
             )
-        filled.append(jax.numpy.asarray(array))
+        loaded = jax.numpy.asarray(array)
+        filled.append(jax.random.wrap_key_data(loaded) if is_key(wanted[name]) else loaded)
     return jax.tree.unflatten(jax.tree.structure(like), filled)

@@ -102,7 +102,7 @@ class _Sitting:
         self.began = time.perf_counter()
         self.lessons = config.task.lessons() if config.curriculum else (config.task,)
         self.known_data: dict[Task, Data] = {}
-        self.steps: dict[Task, int] = {}
+        self.steps: dict[Task, float] = {}
 
         self.networks = Networks(config)
         self.examiner = Examiner(self.networks, self.data)

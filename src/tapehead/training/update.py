@@ -9,15 +9,17 @@ from typing import Any, NamedTuple
 import equinox as eqx
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jax.flatten_util import ravel_pytree
 from jaxtyping import Array, Bool, Float, Int, PRNGKeyArray
 
 from tapehead.cell import Cell, select
-from tapehead.learning import sequence_gradient
+from tapehead.learning import stream_gradient
+from tapehead.learning.rule import Carry
 from tapehead.numerics import norm
 from tapehead.sequences import Sequences
 from tapehead.tasks import Task
-from tapehead.tasks.task import Data
+from tapehead.tasks.task import Data, Turn
 from tapehead.training.config import AnyConfig
 from tapehead.training.networks import one_of
 
@@ -36,6 +38,7 @@ class Progress(NamedTuple):
 
     - `arrays`: the networks' arrays.
     - `optimizer`: the Optax state.
+    - `carry`: what the rule carries from update to update along a stream; `()` elsewhere.
     - `sums`: metrics summed over the updates since the last line of `metrics.jsonl`.
     - `bad`: the first update whose gradient or parameters were not finite; −1: none. From there
         on the network is held as it was before that update.
@@ -43,6 +46,7 @@ class Progress(NamedTuple):
 
     arrays: Arrays
     optimizer: Any
+    carry: Carry
     sums: Mapping[str, Float[Array, "..."]]
     bad: Int[Array, "..."]
 
@@ -57,10 +61,27 @@ class Gradient(NamedTuple):
         and run faster than a few for every parameter.
     - `metrics`: `loss` (the batch's mean in nats per scored step, without regularisation),
         `gradient_norm` (of `vector`) and the task's own, as means over the batch.
+    - `carry`: what to carry into the next update, where the task streams.
     """
 
     vector: Float[Array, " parameters"]
     metrics: Mapping[str, Float[Array, ""]]
+    carry: Carry
+
+
+class Batch(NamedTuple):
+    """What an update learns from.
+
+    **Attributes:**
+
+    - `sequences`: drawn from the task.
+    - `model`: the model where its gradient is to be taken.
+    - `carry`: what the rule begins with.
+    """
+
+    sequences: Sequences
+    model: Cell
+    carry: Carry
 
 
 def as_vector(model: Cell) -> tuple[Float[Array, " parameters"], Callable[[Array], Cell]]:
@@ -71,29 +92,59 @@ def as_vector(model: Cell) -> tuple[Float[Array, " parameters"], Callable[[Array
 
 
 def draw(
-    config: AnyConfig, task: Task, model: Cell, key: PRNGKeyArray, data: Data
-) -> tuple[Sequences, Cell, PRNGKeyArray]:
-    """A batch of `task`, the model where its gradient is to be taken, and a key for its dropout."""
-    sample_key, model_key, noise_key = jax.random.split(key, 3)
-    sequences = task.sample(sample_key, config.batch, data)
+    config: AnyConfig,
+    task: Task,
+    model: Cell,
+    turn: Turn,
+    data: Data,
+    carry: Carry = (),
+    bucket: int = 0,
+) -> Batch:
+    """What the update of this `turn` learns from.
+
+    `carry` is from the update before; it is used where a stream goes on and the rule has windows.
+    """
+    sample_key, model_key, noise_key = jax.random.split(turn.key, 3)
+    sequences = task.draw(turn._replace(key=sample_key), config.batch, data, bucket)
     if config.weight_noise:
         vector, model_at = as_vector(model)
         noise = jax.random.normal(noise_key, vector.shape, vector.dtype)
         model = model_at(vector + config.weight_noise * noise)
-    return sequences, model, model_key
+    begun = config.rule.begin(model, sequences.batch, key=model_key)
+    if not carries(config, task):
+        return Batch(sequences, model, begun)
+    anew = task.begins(turn.number, config.batch, data)
+    return Batch(sequences, model, select(anew, begun, carry))
 
 
-def gradient(config: AnyConfig, task: Task, model: Cell, key: PRNGKeyArray, data: Data) -> Gradient:
-    """Draw a batch of `task` with `key` and take the gradient of its regularised loss."""
-    sequences, at, model_key = draw(config, task, model, key, data)
-    grads, seen = sequence_gradient(config.rule, at, sequences, task.loss, key=model_key)
-    vector, _ = ravel_pytree(grads)
+def carries(config: AnyConfig, task: Task) -> bool:
+    """Whether an update begins with what the one before it carried away."""
+    return task.streams and config.rule.window is not None
+
+
+def gradient(
+    config: AnyConfig, task: Task, model: Cell, turn: Turn, data: Data, carry: Carry = ()
+) -> Gradient:
+    """Draw the batch of this `turn` and take the gradient of its regularised loss."""
+
+    def of_bucket(number: int, carry: Carry) -> Gradient:
+        sequences, at, begun = draw(config, task, model, turn, data, carry, number)
+        grads, carried, seen = stream_gradient(config.rule, at, begun, sequences, task.loss)
+        vector, _ = ravel_pytree(grads)
+        own = {name: jnp.mean(v) for name, v in task.metrics(seen.outputs, sequences).items()}
+        return Gradient(vector, own | {"loss": seen.loss}, carried if carries(config, task) else ())
+
+    branches = [functools.partial(of_bucket, n) for n in range(task.buckets(data))]
+    if len(branches) == 1:
+        vector, metrics, carry = branches[0](carry)
+    else:
+        bucket = task.bucket(turn.number, config.batch, data)
+        vector, metrics, carry = jax.lax.switch(bucket, branches, carry)
     if config.l1:
         vector += config.l1 * jnp.sign(as_vector(model)[0])
     if config.l2:
         vector += config.l2 * as_vector(model)[0]
-    own = {name: jnp.mean(v) for name, v in task.metrics(seen.outputs, sequences).items()}
-    return Gradient(vector, own | {"loss": seen.loss, "gradient_norm": norm(vector)})
+    return Gradient(vector, {**metrics, "gradient_norm": norm(vector)}, carry)
 
 
 def clip(config: AnyConfig, vector: Float[Array, " n"]) -> Float[Array, " n"]:
@@ -143,10 +194,12 @@ class Updater:
 
         def one(key: PRNGKeyArray) -> Progress:
             model = build(key)
+            begin = self.config.rule.begin
             vector, _ = as_vector(model)
             return Progress(
                 arrays=eqx.filter(model, eqx.is_array),
                 optimizer=self.optimizer.init(vector),
+                carry=begin(model, (batch,), key=key) if carries(self.config, task) else (),
                 sums=dict.fromkeys(names, jnp.zeros((), vector.dtype)),
                 bad=jnp.int32(-1),
             )
@@ -166,7 +219,8 @@ class Updater:
     ) -> Progress:
         """Update `number` of one network; it is held if anything is not finite."""
         model = eqx.combine(before.arrays, self.static)
-        grads, metrics = gradient(self.config, task, model, jax.random.fold_in(key, number), data)
+        turn = Turn(number, jax.random.fold_in(key, number), key)
+        grads, metrics, carry = gradient(self.config, task, model, turn, data, before.carry)
         vector, model_at = as_vector(model)
         change, optimizer = self.step(vector, before.optimizer, grads)
         # A change whose square overflows is as good as infinite; a gradient is clipped first.
@@ -176,6 +230,7 @@ class Updater:
         return Progress(
             arrays=eqx.filter(after, eqx.is_array),
             optimizer=select(good, optimizer, before.optimizer),
+            carry=select(good, carry, before.carry),
             sums={name: before.sums[name] + value for name, value in metrics.items()},
             bad=jnp.where(finite | (before.bad >= 0), before.bad, number),
         )
@@ -197,8 +252,8 @@ class Updater:
             start, turns, lambda u, p: self._update(task, key, data, u, p), progress
         )
 
-    def prepare(self, progress: Progress, task: Task, data: Data) -> int:
-        """Compile the updates on `task`; returns the time steps of its sequences."""
+    def prepare(self, progress: Progress, task: Task, data: Data) -> float:
+        """Compile the updates on `task`; returns the time steps of its sequences, on average."""
         lanes = progress.bad.shape[0]
         keys = jax.vmap(jax.random.key)(jnp.zeros(lanes, jnp.uint32))
         lane = (progress, jnp.zeros(lanes, bool), keys)
@@ -209,10 +264,23 @@ class Updater:
             lane = one_of(lane, 0)
         arguments = (*lane, data, jnp.int32(0), jnp.int32(0))
         self._compiled[task] = jax.jit(function, donate_argnums=0).lower(*arguments).compile()
-        sequences = jax.eval_shape(
-            lambda data: task.sample(jax.random.key(0), self.config.batch, data), data
-        )
-        return sequences.weights.shape[0]
+        return self.steps(task, data)
+
+    def steps(self, task: Task, data: Data) -> float:
+        """The time steps of the sequences of an update, on average over its buckets."""
+        batch, key = self.config.batch, jax.random.key(0)
+
+        def length(bucket: int) -> int:
+            turn = Turn(jnp.int32(0), key, key)
+            drawn = jax.eval_shape(lambda data: task.draw(turn, batch, data, bucket), data)
+            return drawn.weights.shape[0]
+
+        lengths = np.array([length(bucket) for bucket in range(task.buckets(data))])
+        if len(lengths) == 1:
+            return float(lengths[0])
+        numbers = jnp.arange(1000, dtype=jnp.int32)
+        drawn = jax.jit(jax.vmap(lambda number: task.bucket(number, batch, data)))(numbers)
+        return float(lengths[np.asarray(drawn)].mean())
 
     def advance(
         self,

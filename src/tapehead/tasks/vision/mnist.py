@@ -7,13 +7,13 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any, ClassVar, NamedTuple, get_args
 
-import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Float, Int, PRNGKeyArray, UInt8
+from jaxtyping import Array, Float, Int, UInt8
 
 from tapehead.datasets.mnist import Split, load_mnist
-from tapehead.errors import UserError, among
+from tapehead.errors import among
 from tapehead.sequences import Sequences
+from tapehead.tasks.finite import FiniteTask
 from tapehead.tasks.losses import class_loss, class_metrics
 from tapehead.tasks.task import Data, Task
 
@@ -29,12 +29,11 @@ class Images(NamedTuple):
 
 
 @dataclass(frozen=True)
-class MnistTask(Task):
+class MnistTask(FiniteTask):
     """A digit to be named at the last step; a subclass says in which parts it is shown.
 
     The training images are the first 55,000 of the published 60,000; the other 5,000 are held out
-    for validation. Training batches are drawn with replacement, so that an image is seen once an
-    epoch only on average; evaluations pass over every image exactly once (`size`, `batch_at`).
+    for validation.
 
     Being right by chance costs log 10 = 2.30 nats and is right in 1 of 10 images. The task uses
     all the updates it is given: it never counts as solved.
@@ -79,13 +78,6 @@ class MnistTask(Task):
             targets=jnp.broadcast_to(data.labels[indices], shape),
             weights=jnp.zeros(shape).at[-1].set(1),
         )
-
-    def sample(self, key: PRNGKeyArray, batch: int, data: Data = ()) -> Sequences:
-        """Images drawn uniformly, with replacement, from `data` (which cannot be left out)."""
-        if not isinstance(data, Images):
-            name = type(self).__name__
-            raise UserError(f"{name}: sample needs the task's data: sample(key, n, task.data())")
-        return self.batch_at(jax.random.randint(key, (batch,), 0, self.size(data)), data)
 
     def loss(
         self, outputs: Float[Array, "time *batch outputs"], targets: Array
