@@ -20,7 +20,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
 
     def do_GET(self):
         self.server.asked.append(self.path)
-        body = {"/good": CONTENT, "/broken": CONTENT[:500], "/wrong": CONTENT[::-1]}.get(self.path)
+        body = {"/good": CONTENT, "/broken": CONTENT[:5000], "/wrong": CONTENT[::-1]}.get(self.path)
         if body is None:
             self.send_error(404)
             return

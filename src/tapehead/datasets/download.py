@@ -9,7 +9,8 @@ from tapehead.errors import UserError
 
 PATIENCE = 30
 """Seconds to wait for a server that says nothing."""
-CHUNK = 1 << 16
+CHUNK = 1 << 12
+"""Bytes that are written at a time; less than that is lost when a connection breaks off."""
 
 
 def _pooch() -> ModuleType | None:
@@ -72,9 +73,11 @@ def download(dataset: Dataset, file: DataFile, *, otherwise: str) -> Path:
                 return retrieve(url)
         except (OSError, ValueError) as error:
             failures.append(f"{url} ({_reason(error)})")
-    kept = (
-        f"{partial.stat().st_size} bytes are kept and will be continued; " if _any(partial) else ""
-    )
+    kept = ""
+    if Resuming(partial, file.size).arrived():
+        kept = "what arrived is kept and will be continued; "
+    else:
+        partial.unlink(missing_ok=True)
     raise UserError(
         f"{dataset.name}: cannot download {file.name}: {'; '.join(failures)}; {kept}to use it "
         f"without a network {otherwise}"
@@ -110,8 +113,7 @@ class Resuming:
         )
         with bar:
             shown = bar.add_task(self.partial.stem, total=self.size)
-            while True:
-                before = self.arrived()
+            while (before := self.arrived()) != self.size:
                 try:
                     self.receive(url, lambda done: bar.update(shown, completed=done))
                     break

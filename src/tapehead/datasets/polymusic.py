@@ -30,7 +30,7 @@ def read_npz(path: str | Path, part: str) -> Rolls:
     **Raises:** `UserError` if the file is not of this form.
     """
     try:
-        with np.load(path, allow_pickle=False) as arrays:
+        with Path(path).open("rb") as file, np.load(file, allow_pickle=False) as arrays:
             roll, lengths = arrays[f"{part}_roll"], arrays[f"{part}_lengths"]
         rolls = np.split(roll, np.cumsum(lengths)[:-1])
     except (OSError, ValueError, KeyError, TypeError, EOFError, zlib.error, zipfile.BadZipFile):
