@@ -1,7 +1,25 @@
 """Real data: a registry of files with checksums, and loaders that need no network once cached."""
 
 from tapehead.datasets.fetch import fetch
+from tapehead.datasets.imdb import load_imdb
 from tapehead.datasets.mnist import load_mnist
-from tapehead.datasets.registry import DATASETS, DataFile, Dataset
+from tapehead.datasets.polymusic import load_polymusic
+from tapehead.datasets.ptb import load_ptb
+from tapehead.datasets.registry import DATASETS, DataFile, Dataset, Split
+from tapehead.datasets.text8 import load_enwik8, load_text8
+from tapehead.datasets.tinyshakespeare import load_tiny_shakespeare
 
-__all__ = ["DATASETS", "DataFile", "Dataset", "fetch", "load_mnist"]
+__all__ = [
+    "DATASETS",
+    "DataFile",
+    "Dataset",
+    "Split",
+    "fetch",
+    "load_enwik8",
+    "load_imdb",
+    "load_mnist",
+    "load_polymusic",
+    "load_ptb",
+    "load_text8",
+    "load_tiny_shakespeare",
+]

@@ -3,8 +3,8 @@
 import hashlib
 import os
 from pathlib import Path
-from types import ModuleType
 
+from tapehead.datasets.download import cache_folder, download
 from tapehead.datasets.registry import DataFile, Dataset
 from tapehead.errors import UserError
 
@@ -12,7 +12,7 @@ ENVIRONMENT = "TAPEHEAD_DATA"
 """The environment variable that names a folder of data sets for use without a network."""
 
 
-def fetch(dataset: Dataset, name: str, *, data_dir: str | Path | None = None) -> Path:
+def fetch(dataset: Dataset, *names: str, data_dir: str | Path | None = None) -> Path:
     """The path of one file of a data set, its size and checksum verified.
 
     It is looked for in this order:
@@ -21,35 +21,43 @@ def fetch(dataset: Dataset, name: str, *, data_dir: str | Path | None = None) ->
     2. the folder that the environment variable `TAPEHEAD_DATA` names, laid out likewise;
     3. the user's cache folder;
     4. the file's addresses, one after the other, into the cache. A file appears there only when
-       it is whole and right.
+       it is whole and right; what arrived before a connection broke off is kept beside it, and
+       the next download goes on from there.
+
+    **Arguments:**
+
+    - `dataset`: which data set.
+    - `names`: the file; or several, any of which will do, the preferred first. A folder may hold
+        any of them, and the first that is published is downloaded.
+    - `data_dir`: see above.
 
     **Raises:** `UserError` if a folder or file is missing or damaged, if downloading needs a
     package that is not installed, or if no address gave the right file.
     """
-    file = dataset.file(name)
+    files = [dataset.file(name) for name in names]
+    layout = f"{dataset.name}/{files[-1].name} and the like"
     if data_dir is not None:
-        path = Path(data_dir).expanduser() / dataset.name / name
-        if not path.is_file():
+        folder = Path(data_dir).expanduser() / dataset.name
+        found = _held(dataset, files, folder)
+        if found is None:
             raise UserError(
-                f"{dataset.name}: no file {path}; data_dir must hold {_layout(dataset)}"
+                f"{dataset.name}: no file {folder / files[-1].name}; data_dir must hold {layout}"
             )
-        return _intact(dataset, file, path)
-    if folder := os.environ.get(ENVIRONMENT):
-        root = Path(folder).expanduser()
-        if not root.is_dir():
-            raise UserError(f"{dataset.name}: {ENVIRONMENT} names {root}, which is not a folder")
-        path = root / dataset.name / name
-        if path.is_file():
-            return _intact(dataset, file, path)
-    return _cached(dataset, file)
-
-
-def _layout(dataset: Dataset) -> str:
-    return f"{dataset.name}/{dataset.files[0].name} and the like"
+        return found
+    named = _named_folder(dataset)
+    return (
+        (named and _held(dataset, files, named))
+        or _cached(dataset, files)
+        or download(
+            dataset,
+            next(file for file in files if file.urls),
+            otherwise=f"set {ENVIRONMENT} to a folder that holds {layout}",
+        )
+    )
 
 
 def damage(file: DataFile, path: Path) -> str | None:
-    """What is wrong with the copy of `file` at `path`, or `None` if it is the published one."""
+    """What is wrong with the copy of `file` at `path`, or `None` if it is the right one."""
     size = path.stat().st_size
     if size != file.size:
         return f"has {size} bytes where {file.size} are expected"
@@ -60,74 +68,57 @@ def damage(file: DataFile, path: Path) -> str | None:
     return None
 
 
-def _intact(dataset: Dataset, file: DataFile, path: Path) -> Path:
-    try:
-        wrong = damage(file, path)
-    except OSError as error:
-        raise UserError(f"{dataset.name}: cannot read {path}: {error.strerror}") from None
-    if wrong:
-        raise UserError(f"{dataset.name}: {path} is damaged: it {wrong}; replace it")
-    return path
+def holdings(dataset: Dataset) -> dict[DataFile, Path]:
+    """The files of a data set that are here, in `TAPEHEAD_DATA` or the cache, not yet verified.
+
+    **Raises:** `UserError` if `TAPEHEAD_DATA` names what is not a folder.
+    """
+    folders = [folder for folder in (_named_folder(dataset), cache_folder(dataset)) if folder]
+    found: dict[DataFile, Path] = {}
+    for file in (*dataset.files, *dataset.repacked):
+        for folder in folders:
+            if (folder / file.name).is_file():
+                found.setdefault(file, folder / file.name)
+    return found
 
 
-def _pooch(dataset: Dataset) -> ModuleType:
-    """The package that downloads, imported only when something must be downloaded or cached."""
-    try:
-        import pooch
-    except ImportError:
-        raise UserError(
-            f"{dataset.name}: downloading needs pooch; run: pip install 'tapehead[data]', or set "
-            f"{ENVIRONMENT} to a folder that holds {_layout(dataset)}"
-        ) from None
-    return pooch
+def _named_folder(dataset: Dataset) -> Path | None:
+    """The data set's folder in the one that the environment names, if it names one."""
+    folder = os.environ.get(ENVIRONMENT)
+    if not folder:
+        return None
+    root = Path(folder).expanduser()
+    if not root.is_dir():
+        raise UserError(f"{dataset.name}: {ENVIRONMENT} names {root}, which is not a folder")
+    return root / dataset.name
 
 
-def _cached(dataset: Dataset, file: DataFile) -> Path:
-    """The file in the cache, downloaded if it is not there or not right."""
-    pooch = _pooch(dataset)
-    folder = Path(pooch.os_cache("tapehead")) / dataset.name
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
+def _held(dataset: Dataset, files: list[DataFile], folder: Path) -> Path | None:
+    """The first of `files` that `folder` holds, verified; `None` if it holds none."""
+    for file in files:
         path = folder / file.name
-        if path.is_file() and damage(file, path) is None:
-            return path
+        if not path.is_file():
+            continue
+        try:
+            wrong = damage(file, path)
+        except OSError as error:
+            raise UserError(f"{dataset.name}: cannot read {path}: {error.strerror}") from None
+        if wrong:
+            raise UserError(f"{dataset.name}: {path} is damaged: it {wrong}; replace it")
+        return path
+    return None
+
+
+def _cached(dataset: Dataset, files: list[DataFile]) -> Path | None:
+    """The first of `files` that is in the cache and right; a damaged one is downloaded anew."""
+    folder = cache_folder(dataset)
+    if folder is None:
+        return None
+    try:
+        for file in files:
+            path = folder / file.name
+            if path.is_file() and damage(file, path) is None:
+                return path
     except OSError as error:
         raise UserError(f"{dataset.name}: cannot use cache {folder}: {error.strerror}") from None
-    failures = []
-    for url in file.urls:
-        try:
-            return Path(
-                pooch.retrieve(
-                    url,
-                    known_hash=f"sha256:{file.sha256}",
-                    fname=file.name,
-                    path=folder,
-                    downloader=pooch.HTTPDownloader(timeout=30),
-                )
-            )
-        except (OSError, ValueError) as error:
-            failures.append(f"{url} ({_reason(error)})")
-    raise UserError(
-        f"{dataset.name}: cannot download {file.name}: {'; '.join(failures)}; to use it without a "
-        f"network set {ENVIRONMENT} to a folder that holds {_layout(dataset)}"
-    )
-
-
-def _reason(error: OSError | ValueError) -> str:
-    """In a few words, why a download failed."""
-    from requests import exceptions
-
-    match error:
-        case exceptions.HTTPError(response=response) if response is not None:
-            return f"status {response.status_code}"
-        case exceptions.Timeout():
-            return "timed out"
-        case exceptions.ChunkedEncodingError():
-            return "broke off"
-        case exceptions.ConnectionError():
-            return "no connection"
-        case exceptions.RequestException():
-            return type(error).__name__
-        case OSError():
-            return error.strerror or type(error).__name__
-    return "wrong checksum"
+    return None

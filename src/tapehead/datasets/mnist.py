@@ -1,22 +1,18 @@
 """MNIST: images of handwritten digits, from the original idx files."""
 
-import gzip
 import math
-import zlib
 from pathlib import Path
-from typing import Literal
 
 import numpy as np
 from jaxtyping import UInt8
 
 from tapehead.datasets.fetch import fetch
-from tapehead.datasets.registry import MNIST
+from tapehead.datasets.reading import read_bytes
+from tapehead.datasets.registry import MNIST, Split
 from tapehead.errors import UserError
 
 VALIDATION = 5_000
 """How many images are held out from the end of the 60,000 training images."""
-
-Split = Literal["train", "validation", "test"]
 
 
 def read_idx(path: str | Path) -> UInt8[np.ndarray, "..."]:
@@ -27,12 +23,7 @@ def read_idx(path: str | Path) -> UInt8[np.ndarray, "..."]:
 
     **Raises:** `UserError` if the file is missing, not gzip, or not of this format.
     """
-    try:
-        content = gzip.decompress(Path(path).read_bytes())
-    except (EOFError, zlib.error, gzip.BadGzipFile) as error:
-        raise UserError(f"{path}: not a whole gzip file ({error})") from None
-    except OSError as error:
-        raise UserError(f"{path}: cannot be read: {error.strerror}") from None
+    content = read_bytes(path)
     if len(content) < 4 or content[:3] != b"\0\0\x08":
         raise UserError(f"{path}: not an idx file of unsigned bytes (starts with {content[:4]!r})")
     axes = content[3]

