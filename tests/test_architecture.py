@@ -25,11 +25,13 @@ ROOMS: dict[str, set[str]] = {
     "tasks": CORE - {"cell"} | {"datasets"},
     "models": CORE - {"sequences"} | {"cells", "memory"},
     "training": CORE | {"cells", "memory", "learning", "datasets", "tasks", "models"},
+    "generation": CORE,
     "inspection": CORE | {"cells", "memory", "tasks", "models", "training"},
     "testing": CORE | {"cells", "memory", "learning", "tasks", "models"},
     "comparison": CORE | {"tasks", "models", "training", "inspection"},
     "cli": CORE
-    | {"learning", "datasets", "tasks", "models", "training", "inspection", "comparison"},
+    | {"learning", "datasets", "tasks", "models", "training", "inspection", "comparison"}
+    | {"generation"},
 }
 
 

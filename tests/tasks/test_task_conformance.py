@@ -33,11 +33,13 @@ from tapehead.testing.tasks import check_sequences, check_solver, check_task
 from tapehead.training.config import RunConfig
 
 REAL = {"mnist-rows", "mnist-pixels"}
+TEXTS = {"imdb", "shakespeare", "ptb-words", "ptb-characters", "text8", "enwik8", "text"}
+"""Checked in test_language.py, on made-up data."""
 QUICK = {"xla_backend_optimization_level": 0, "xla_llvm_disable_expensive_passes": True}
 """Compiling is most of the cost where every example has another shape."""
 
 
-@pytest.mark.parametrize("name", [name for name in TASKS if name not in REAL])
+@pytest.mark.parametrize("name", [name for name in TASKS if name not in REAL | TEXTS])
 def test_registered_tasks_conform(name):
     check_task(TASKS[name](), batch=4)
 
@@ -59,7 +61,7 @@ def test_worked_examples(name):
 @pytest.mark.parametrize("name", TASKS)
 def test_defaults_are_settings_of_a_run(name):
     known = {field.name for field in dataclasses.fields(RunConfig)}
-    assert set(TASKS[name].defaults) <= known
+    assert {setting.partition(".")[0] for setting in TASKS[name].defaults} <= known
 
 
 def ranges(low, high):

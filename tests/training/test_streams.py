@@ -47,7 +47,13 @@ def trained(config, updates):
     updater.prepare(progress, config.task, data)
     active = jnp.ones(1, bool)
     progress = updater.advance(
-        progress, config.task, data, active=active, keys=networks.training_keys, start=0, stop=updates
+        progress,
+        config.task,
+        data,
+        active=active,
+        keys=networks.training_keys,
+        start=0,
+        stop=updates,
     )
     updater.close()
     return progress, networks

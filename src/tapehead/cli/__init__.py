@@ -11,6 +11,7 @@ COMMANDS = {
     "train": "train a model on a task, evaluate it and write a report",
     "resume": "continue a run that was stopped",
     "evaluate": "measure a run's networks on fresh or longer sequences",
+    "generate": "let a run's network go on with a text",
     "compare": "train several models on one task under the same budget, with one table and figure",
     "report": "write a run's report.html anew",
     "list": "list the tasks, models, rules, optimizers or datasets there are",

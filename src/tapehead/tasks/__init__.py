@@ -8,6 +8,11 @@ from tapehead.tasks.algorithmic.key_value import KeyValue
 from tapehead.tasks.algorithmic.priority_sort import PrioritySort
 from tapehead.tasks.algorithmic.repeat_copy import RepeatCopy
 from tapehead.tasks.algorithmic.reverse import Reverse
+from tapehead.tasks.language.imdb import Imdb
+from tapehead.tasks.language.ptb import PtbCharacters, PtbWords
+from tapehead.tasks.language.shakespeare import Shakespeare
+from tapehead.tasks.language.text import TextFile
+from tapehead.tasks.language.wikipedia import Enwik8, Text8
 from tapehead.tasks.longlag.adding import Adding
 from tapehead.tasks.longlag.temporal_order import TemporalOrder
 from tapehead.tasks.task import Task
@@ -28,6 +33,13 @@ TASKS: Registry[type[Task]] = Registry(
         "temporal-order": TemporalOrder,
         "mnist-rows": MnistRows,
         "mnist-pixels": MnistPixels,
+        "imdb": Imdb,
+        "shakespeare": Shakespeare,
+        "ptb-words": PtbWords,
+        "ptb-characters": PtbCharacters,
+        "text8": Text8,
+        "enwik8": Enwik8,
+        "text": TextFile,
     },
 )
 
@@ -37,12 +49,19 @@ __all__ = [
     "AssociativeRecall",
     "Copy",
     "DynamicNgrams",
+    "Enwik8",
+    "Imdb",
     "KeyValue",
     "MnistPixels",
     "MnistRows",
     "PrioritySort",
+    "PtbCharacters",
+    "PtbWords",
     "RepeatCopy",
     "Reverse",
+    "Shakespeare",
     "Task",
     "TemporalOrder",
+    "Text8",
+    "TextFile",
 ]

@@ -12,6 +12,7 @@ from jaxtyping import Array, Bool, Float, Int, PRNGKeyArray
 
 from tapehead.errors import UserError
 from tapehead.sequences import Sequences
+from tapehead.tasks.vocabulary import Vocabulary
 
 Data = Any
 """The arrays a task draws from, as a pytree; `()` for generated tasks."""
@@ -79,6 +80,13 @@ class Task(abc.ABC):
     def tokens(self) -> bool:
         """Whether inputs are integer tokens `(time, batch)` rather than features."""
         return False
+
+    def vocabulary(self) -> Vocabulary | None:
+        """What the numbers of inputs that are tokens stand for; `None` if they are but numbers.
+
+        A run keeps it beside the trained model.
+        """
+        return None
 
     def data(self) -> Data:
         """The arrays that `sample` draws from, loaded once; `()` for generated tasks."""

@@ -170,7 +170,12 @@ def check_metrics(task: Task, sequences: Sequences) -> None:
             np.where(scored, outputs, np.nan).astype(np.float32),
         )
     )
-    assert task.score in guessed, f"metrics: lack the score '{task.score}'"
+    knows_nothing, knows_all = (
+        task.summary({name: float(np.mean(value)) for name, value in found.items()})
+        for found in (guessed, right)
+    )
+    assert set(guessed) <= set(knows_nothing), "summary: leaves out a metric"
+    assert task.score in knows_nothing, f"metrics: lack the score '{task.score}'"
     if task.output_kind == "bits":
         required = {"bits", "bit_accuracy", "wrong_bits", "sequence_accuracy"}
         assert required <= set(guessed), f"metrics: lack {sorted(required - set(guessed))}"
@@ -186,9 +191,9 @@ def check_metrics(task: Task, sequences: Sequences) -> None:
     if task.output_kind == "bits":
         assert np.max(right["bits"]) < 1e-6, "metrics: the right answer costs bits"
         assert np.max(right["wrong_bits"]) == 0, "metrics: the right answer has wrong bits"
-    better = right[task.score] - guessed[task.score]
+    better = knows_all[task.score] - knows_nothing[task.score]
     better = better if task.higher_is_better else -better
-    assert np.mean(better) > 0, "score: a network that knows nothing does as well as one"
+    assert better > 0, "score: a network that knows nothing does as well as one"
 
 
 def check_solver(task: Task, sequences: Sequences) -> None:

@@ -5,7 +5,8 @@ config.json        schema version, command, library versions, and everything nee
 metrics.jsonl      one object a line; holds no clock, so it is the same to the bit after a resume
 timing.jsonl       seconds, updates and steps per second, of every sitting
 checkpoints/       the newest few, each in a folder named by its update
-model/             weights.safetensors and config.json: loadable without running anything in them
+model/             weights.safetensors and config.json (for text also vocabulary.json): loadable
+                   without running anything in them
 report.html
 ```
 
@@ -43,6 +44,7 @@ import jax
 
 from tapehead.cell import Cell
 from tapehead.errors import UserError, nearest
+from tapehead.tasks.vocabulary import Vocabulary
 from tapehead.training.config import SCHEMA, AnyConfig, from_json, part_from_json, to_json
 from tapehead.training.storage import (
     fill,
@@ -60,6 +62,7 @@ CONFIG = "config.json"
 METRICS = "metrics.jsonl"
 TIMING = "timing.jsonl"
 WEIGHTS = "weights.safetensors"
+VOCABULARY = "vocabulary.json"
 
 MODEL_FIELDS = {
     "model": dict,
@@ -212,6 +215,19 @@ class Run:
                 )
         return load_model(self.folder, seed)
 
+    def vocabulary(self) -> Vocabulary:
+        """What the numbers that the trained networks read and write stand for.
+
+        **Raises:** `UserError` if the run's task has no vocabulary, or its file is damaged.
+        """
+        path = self.folder / "model" / VOCABULARY
+        if not path.exists():
+            raise UserError(f"{self.folder} has no {VOCABULARY}: its networks were not taught text")
+        try:
+            return Vocabulary.from_json(read_object(path))
+        except UserError as error:
+            raise UserError(f"{path} is damaged: {error}") from None
+
     def save_models(self, parameters: Any) -> None:
         """Write the `model/` folder; `parameters` are the networks' arrays, stacked."""
         weights = tensor_bytes(parameters)
@@ -228,6 +244,8 @@ class Run:
             "sha256": sha256(weights),
         }
         files = {WEIGHTS: weights, CONFIG: json_bytes(content)}
+        if (vocabulary := task.vocabulary()) is not None:
+            files[VOCABULARY] = json_bytes(vocabulary.to_json())
         with writing(self.folder):
             replace_folder(self.folder / "model", files)
 

@@ -1,0 +1,190 @@
+"""IMDB: is a movie review praise or blame?"""
+
+import dataclasses
+import functools
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Any, ClassVar, NamedTuple, get_args
+
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float, Int
+
+from tapehead.datasets.imdb import load_imdb
+from tapehead.datasets.registry import Split
+from tapehead.errors import among, at_least
+from tapehead.sequences import Sequences
+from tapehead.tasks.finite import FiniteTask
+from tapehead.tasks.language.tokenize import most_frequent, words
+from tapehead.tasks.losses import class_loss, class_metrics
+from tapehead.tasks.task import Data, Task
+from tapehead.tasks.vocabulary import Vocabulary
+
+
+class Bucket(NamedTuple):
+    """Reviews of about one length: their words, padded with 0, how many these are, the labels."""
+
+    words: Int[Array, "reviews longest"]
+    lengths: Int[Array, " reviews"]
+    labels: Int[Array, " reviews"]
+
+
+@functools.lru_cache(maxsize=3)
+def _words(split: Split) -> tuple[list[list[str]], np.ndarray]:
+    texts, labels = load_imdb(split)
+    return [words(text) for text in texts], labels
+
+
+@functools.lru_cache(maxsize=3)
+def _vocabulary(size: int) -> Vocabulary:
+    return most_frequent(_words("train")[0], size)
+
+
+def buckets(
+    texts: list[Int[np.ndarray, " words"]], labels: Int[np.ndarray, " reviews"], count: int
+) -> tuple[Bucket, ...]:
+    """Reviews sorted by length into at most `count` buckets of about as many words each.
+
+    Reviews of one length are in one bucket; each bucket is padded to its own longest review. A
+    text without a word is read as one unknown word.
+    """
+    lengths = np.array([max(len(text), 1) for text in texts])
+    ordered = np.sort(lengths)
+    read = np.cumsum(ordered)
+    # Of as many words, that is of about as much work.
+    ends = np.searchsorted(read, read[-1] * np.arange(1, count + 1) / count)
+    longest = np.unique(ordered[ends])
+    of = np.searchsorted(longest, lengths)
+    groups = [np.flatnonzero(of == number) for number in range(len(longest))]
+    made = []
+    for group in groups:
+        filled = np.zeros((len(group), lengths[group].max()), np.int32)
+        for row, index in zip(filled, group, strict=True):
+            row[: len(texts[index])] = texts[index]
+            row[: lengths[index]] = np.where(row[: lengths[index]] == 0, 1, row[: lengths[index]])
+        made.append(Bucket(filled, lengths[group].astype(np.int32), labels[group].astype(np.int32)))
+    return tuple(made)
+
+
+@dataclass(frozen=True)
+class Imdb(FiniteTask):
+    """Tell after the last word of a movie review whether it is praise.
+
+    - Inputs `(time, batch)`: words by their frequency in the training reviews, 0 for padding, 1
+        for those that are not among the most frequent.
+    - Targets `(time, batch)`: 0 for blame, 1 for praise; the last word alone has weight.
+
+    22,500 reviews for training, 2,500 for validation, 25,000 as the test, half of each praise. Of
+    longer reviews the last `longest` words are read. Training batches are of reviews of like
+    length, in a few shapes. By chance 1 of 2 is right.
+
+    Source: Maas et al., "Learning word vectors for sentiment analysis" (2011).
+
+    A worked example, on two made-up reviews of the words 2 to 4:
+
+    >>> import jax, numpy as np
+    >>> data = buckets([np.array([2, 3, 4]), np.array([4])], np.array([1, 0]), 1)
+    >>> batch = Imdb().batch_at(jax.numpy.arange(2), data)
+    >>> batch.inputs.T.tolist(), batch.targets[-1].tolist()
+    ([[4, 0, 0], [2, 3, 4]], [0, 1])
+    >>> batch.weights.T.tolist()
+    [[1.0, 0.0, 0.0], [0.0, 0.0, 1.0]]
+    """
+
+    words: int = 20_000
+    """Words that are told apart, padding and the unknown one included."""
+    longest: int = 256
+    """Words of a review that are read, its last."""
+    shapes: int = 4
+    """Lengths to which batches are padded; each is compiled."""
+    split: Split = "train"
+    """Which reviews: train, validation or test."""
+
+    score: ClassVar[str] = "accuracy"
+    output_kind: ClassVar[str] = "classes"
+    defaults: ClassVar[Mapping[str, Any]] = MappingProxyType(
+        {"batch": 64, "updates": 2000, "stop_when_solved": False}
+    )
+
+    def __post_init__(self):
+        at_least("Imdb", 3, words=self.words)
+        at_least("Imdb", 1, longest=self.longest, shapes=self.shapes)
+        among("Imdb", get_args(Split), split=self.split)
+
+    @property
+    def input_size(self) -> int:
+        """The words."""
+        return self.words
+
+    @property
+    def output_size(self) -> int:
+        """Blame and praise."""
+        return 2
+
+    @property
+    def tokens(self) -> bool:
+        """Inputs are words."""
+        return True
+
+    def vocabulary(self) -> Vocabulary:
+        """The most frequent words of the training reviews."""
+        return _vocabulary(self.words)
+
+    def data(self) -> tuple[Bucket, ...]:
+        """The reviews of the split in buckets; see `tapehead.datasets.load_imdb`."""
+        texts, labels = _words(self.split)
+        vocabulary = self.vocabulary()
+        numbers = [vocabulary.number(text[-self.longest :]) for text in texts]
+        return buckets(numbers, labels, self.shapes)
+
+    def size(self, data: Data) -> int:
+        """How many reviews the split has."""
+        return sum(self.bucket_sizes(data))
+
+    def bucket_sizes(self, data: Data) -> tuple[int, ...]:
+        """How many reviews there are of each length."""
+        return tuple(len(bucket.labels) for bucket in data)
+
+    def bucket_at(self, bucket: int, indices: Int[Array, " batch"], data: Data) -> Sequences:
+        """Reviews of one bucket, padded to its longest."""
+        read, lengths, labels = (x[indices] for x in data[bucket])
+        time = jnp.arange(read.shape[1])[:, None]
+        return Sequences(
+            inputs=read.T,
+            targets=jnp.broadcast_to(labels, read.T.shape),
+            weights=(time == lengths - 1).astype(jnp.float32),
+            mask=time < lengths,
+        )
+
+    def batch_at(self, indices: Int[Array, " batch"], data: Data) -> Sequences:
+        """Reviews of all lengths, shorter ones first, padded to the longest of all."""
+        longest = max(bucket.words.shape[1] for bucket in data)
+        fill = [((0, 0), (0, longest - bucket.words.shape[1])) for bucket in data]
+        padded = [b._replace(words=jnp.pad(b.words, f)) for b, f in zip(data, fill, strict=True)]
+        whole = Bucket(*(jnp.concatenate(parts) for parts in zip(*padded, strict=True)))
+        return self.bucket_at(0, indices, (whole,))
+
+    def loss(
+        self, outputs: Float[Array, "time *batch outputs"], targets: Array
+    ) -> Float[Array, "time *batch"]:
+        """The softmax cross-entropy of every step, in nats."""
+        return class_loss(outputs, targets)
+
+    def metrics(
+        self, outputs: Float[Array, "time *batch outputs"], sequences: Sequences
+    ) -> dict[str, Float[Array, "*batch"]]:
+        """`accuracy` and `loss` (nats) at the last word; see `class_metrics`."""
+        return class_metrics(outputs, sequences)
+
+    def solved(self, metrics: Mapping[str, float]) -> bool:
+        """Never: there is always a review to be learned."""
+        return False
+
+    def validation(self) -> Task:
+        """The held-out reviews."""
+        return dataclasses.replace(self, split="validation")
+
+    def evaluations(self) -> dict[str, Task]:
+        """The published test reviews."""
+        return {"test": dataclasses.replace(self, split="test")}
