@@ -10,6 +10,8 @@ from tapehead.tasks.algorithmic.repeat_copy import RepeatCopy
 from tapehead.tasks.algorithmic.reverse import Reverse
 from tapehead.tasks.longlag.adding import Adding
 from tapehead.tasks.longlag.temporal_order import TemporalOrder
+from tapehead.tasks.music.jsb_chorales import JsbChorales
+from tapehead.tasks.music.nottingham import Nottingham
 from tapehead.tasks.task import Task
 from tapehead.tasks.vision.mnist_pixels import MnistPixels
 from tapehead.tasks.vision.mnist_rows import MnistRows
@@ -28,6 +30,8 @@ TASKS: Registry[type[Task]] = Registry(
         "temporal-order": TemporalOrder,
         "mnist-rows": MnistRows,
         "mnist-pixels": MnistPixels,
+        "jsb-chorales": JsbChorales,
+        "nottingham": Nottingham,
     },
 )
 
@@ -37,9 +41,11 @@ __all__ = [
     "AssociativeRecall",
     "Copy",
     "DynamicNgrams",
+    "JsbChorales",
     "KeyValue",
     "MnistPixels",
     "MnistRows",
+    "Nottingham",
     "PrioritySort",
     "RepeatCopy",
     "Reverse",
