@@ -41,8 +41,9 @@ def generate_music(
     - `task`: which music.
     - `length`: steps to draw, at least 1.
     - `key`: decides what is drawn.
-    - `temperature`: below 1 for likelier, above 1 for more surprising music; at 0 the keys sound
-        whose probability is above one half.
+    - `temperature`: below 1 for likelier music, which is sparser as well, since most keys are
+        unlikely at any time; above 1 for more surprising music; at 0 the keys sound whose
+        probability is above one half.
     - `primer`: how the piece begins, `(steps, 88)` of 0 and 1: the model is shown it before the
         first drawn step. By default the piece is drawn from its beginning.
 

@@ -14,7 +14,12 @@ class JsbChorales(MusicTask):
     """Predict the next quarter note of a four-part chorale by J. S. Bach.
 
     229 chorales to learn from, 76 for validation, 77 for the test; 25 to 160 steps long. What goes
-    in, what is wanted and how it is measured: see `MusicTask`.
+    in, what is wanted and how it is measured: see `MusicTask`. Keys sounding independently, each as
+    often as in the training pieces, cost 11.06 nats a step on the test pieces.
+
+    The weight noise among the defaults is that of Chung, Gulcehre, Cho and Bengio, "Empirical
+    evaluation of gated recurrent neural networks on sequence modeling" (2014): so few pieces are
+    soon known by heart without it.
 
     A worked example with a made-up piece of two steps, of which the keys 40 and 44 are shown:
 
@@ -33,5 +38,5 @@ class JsbChorales(MusicTask):
 
     collection: ClassVar[Collection] = "jsb-chorales"
     defaults: ClassVar[Mapping[str, Any]] = MappingProxyType(
-        {"batch": 16, "updates": 2000, "stop_when_solved": False}
+        {"batch": 16, "updates": 2000, "weight_noise": 0.075, "stop_when_solved": False}
     )
