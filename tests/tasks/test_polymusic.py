@@ -9,6 +9,7 @@ import pytest
 
 from tapehead.cells import Linear
 from tapehead.errors import UserError
+from tapehead.inspection.report.examples import answer_panels
 from tapehead.tasks import JsbChorales, Nottingham
 from tapehead.tasks.music.music import gather
 from tapehead.testing.tasks import check_task
@@ -97,3 +98,11 @@ def test_the_published_pieces():
     parts = Nottingham().data()
     assert int(parts.lengths.sum()) == 176_561
     assert int(parts.lengths.max()) == 200
+
+
+def test_the_report_shows_target_and_output_where_nobody_knows_the_best(rolls):
+    task = JsbChorales()
+    batch = task.batch_at(jnp.array([1]), gather(rolls))
+    sequence = jax.tree.map(lambda x: x[:, 0], batch)
+    panels = answer_panels(task, sequence, np.zeros((7, 88), np.float32))
+    assert [panel["title"] for panel in panels] == ["Target", "Output: probability of a 1"]
