@@ -25,8 +25,8 @@ ROOMS: dict[str, set[str]] = {
     "tasks": CORE - {"cell"} | {"datasets"},
     "models": CORE - {"sequences"} | {"cells", "memory"},
     "training": CORE | {"cells", "memory", "learning", "datasets", "tasks", "models"},
-    "generation": CORE,
-    "inspection": CORE | {"cells", "memory", "tasks", "models", "training"},
+    "generation": CORE | {"datasets", "tasks"},
+    "inspection": CORE | {"cells", "memory", "datasets", "tasks", "models", "training"},
     "testing": CORE | {"cells", "memory", "learning", "tasks", "models"},
     "comparison": CORE | {"tasks", "models", "training", "inspection"},
     "cli": CORE

@@ -3,6 +3,7 @@
 import hashlib
 import http.server
 import threading
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -154,3 +155,11 @@ def test_a_full_disk_is_named(server, cache, monkeypatch):
     with pytest.raises(UserError, match=r"\(No space left on device\)"):
         get(server, "parts")
     assert names(cache) == []
+
+
+def test_one_of_several_downloads_and_the_others_wait(server, cache):
+    with ThreadPoolExecutor(4) as pool:
+        paths = [found.result() for found in [pool.submit(get, server, "parts") for _ in range(4)]]
+    assert {path.read_bytes() for path in paths} == {CONTENT}
+    assert server.asked == [("/parts", None)]
+    assert names(cache) == ["data.bin"]

@@ -190,3 +190,33 @@ def test_the_registry_is_complete(name):
         assert file.size > 0
         assert file.urls
         assert all(url.endswith(file.name) for url in file.urls)
+    for file in dataset.repacked:
+        assert len(file.sha256) == 64
+        assert file.size > 0
+        assert not file.urls
+    names = [file.name for file in (*dataset.files, *dataset.repacked)]
+    assert len(set(names)) == len(names)
+
+
+def test_a_repacked_file_serves_where_a_folder_holds_it(tmp_path, server, cache, monkeypatch):
+    published = small(address(server, "good")).files[0]
+    packed = DataFile("data.npz", hashlib.sha256(b"packed").hexdigest(), 6)
+    dataset = Dataset("small", "A small data set", "CC0", "made up", (published,), (packed,))
+    names = ("data.npz", "data.bin")
+    assert fetch(dataset, *names) == cache / "data.bin"
+    assert fetch(dataset, *names) == cache / "data.bin"
+    assert server.asked == ["/good"]
+
+    folder = folder_with(tmp_path / "folder", CONTENT) / "small"
+    monkeypatch.setenv("TAPEHEAD_DATA", str(folder.parent))
+    assert fetch(dataset, *names) == folder / "data.bin"
+    (folder / "data.npz").write_bytes(b"packed")
+    assert fetch(dataset, *names) == folder / "data.npz"
+    (folder / "data.npz").write_bytes(b"Packed")
+    with pytest.raises(UserError, match=r"data.npz is damaged: it has checksum"):
+        fetch(dataset, *names)
+    assert server.asked == ["/good"]
+
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(UserError, match=r"data_dir must hold small/data.bin"):
+        fetch(dataset, *names, data_dir=tmp_path / "empty")

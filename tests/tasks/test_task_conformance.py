@@ -32,7 +32,7 @@ from tapehead.tasks.vision.mnist import Images
 from tapehead.testing.tasks import check_sequences, check_solver, check_task
 from tapehead.training.config import RunConfig
 
-REAL = {"mnist-rows", "mnist-pixels"}
+REAL = {"mnist-rows", "mnist-pixels", "jsb-chorales", "nottingham"}
 TEXTS = {"imdb", "shakespeare", "ptb-words", "ptb-characters", "text8", "enwik8", "text"}
 """Checked in test_language.py, on made-up data."""
 QUICK = {"xla_backend_optimization_level": 0, "xla_llvm_disable_expensive_passes": True}

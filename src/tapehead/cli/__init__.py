@@ -5,6 +5,7 @@ import os
 import sys
 from collections.abc import Sequence
 
+from tapehead.datasets.fetch import ENVIRONMENT
 from tapehead.errors import UserError, nearest
 
 COMMANDS = {
@@ -14,7 +15,8 @@ COMMANDS = {
     "generate": "let a run's network go on with a text",
     "compare": "train several models on one task under the same budget, with one table and figure",
     "report": "write a run's report.html anew",
-    "list": "list the tasks, models, rules, optimizers or datasets there are",
+    "list": "list the tasks, models, rules or optimizers there are",
+    "datasets": "list the data sets there are, download them, or check those that are here",
     "completion": "print a script that completes commands and options in your shell",
 }
 """The commands and what they do; each is the function `run` of the module of its name."""
@@ -75,6 +77,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     0: done; 1: the training diverged; 2: a mistake in what was given, or a folder or file that
     cannot be used, told in one line on stderr; 130 and 143: stopped by Ctrl-C or SIGTERM.
     """
+    before = os.environ.get(ENVIRONMENT)
     try:
         return dispatch(sys.argv[1:] if argv is None else argv)
     except SystemExit as request:  # a parser printed its help page
@@ -92,6 +95,11 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 2
     except KeyboardInterrupt:
         return 130
+    finally:  # --data-dir holds for its command only
+        if before is None:
+            os.environ.pop(ENVIRONMENT, None)
+        else:
+            os.environ[ENVIRONMENT] = before
 
 
 def complain(message: str) -> None:

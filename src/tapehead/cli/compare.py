@@ -27,6 +27,8 @@ DESCRIPTION = (
 )
 SEEDS = 5
 """Networks of each model, where the user does not say."""
+FOLDERS = ("--out", "--runs-dir", "--data-dir")
+"""Options that say where things are and change no number."""
 
 
 def base_parser(words: str = "TASK MODEL MODEL ...", *, add_help: bool = True) -> Parser:
@@ -45,6 +47,7 @@ def base_parser(words: str = "TASK MODEL MODEL ...", *, add_help: bool = True) -
         type=Path,
         help="where folders are made (default: runs)",
     )
+    made.data_option()
     made.option("--quiet", action="store_true", help="show no progress")
     return made
 
@@ -111,7 +114,9 @@ def run(args: Sequence[str]) -> int:
         early.out or next_folder(early.runs_dir or Path("runs"), "compare", task),
         configs,
         commands={model: command_of(config) for model, config in configs.items()},
-        command=shlex.join(["tapehead", "compare", *without(["--out", "--runs-dir"], args)]),
+        command=shlex.join(
+            ["tapehead", "compare", *without(["--out", "--runs-dir", "--data-dir"], args)]
+        ),
     )
     return carry_out_comparison(comparison, quiet=early.quiet)
 

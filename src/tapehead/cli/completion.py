@@ -6,8 +6,10 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from tapehead.cli import COMMANDS
+from tapehead.cli.datasets import ACTIONS
 from tapehead.cli.list import KINDS as LISTS
 from tapehead.cli.options import Parser, class_defaults, one_of
+from tapehead.datasets import DATASETS
 from tapehead.training.config import PARTS
 
 SHELLS = ("bash", "zsh", "fish")
@@ -69,6 +71,8 @@ def bash(known: Words) -> str:
             *(f'argument,{c},2) words="{names["task"]}" ;;' for c in trains),
             f'argument,train,3|argument,compare,*) words="{names["model"]}" ;;',
             f'argument,list,2) words="{" ".join(LISTS)}" ;;',
+            f'argument,datasets,2) words="{" ".join(ACTIONS)}" ;;',
+            f'argument,datasets,*) words="{" ".join(DATASETS)}" ;;',
             f'argument,completion,2) words="{" ".join(SHELLS)}" ;;',
             "option,*)",
             'case "$command" in',
@@ -112,6 +116,7 @@ def fish(known: Words) -> str:
         "train": [*known.parts["task"], *known.parts["model"]],
         "compare": [*known.parts["task"], *known.parts["model"]],
         "list": LISTS,
+        "datasets": [*ACTIONS, *DATASETS],
         "completion": SHELLS,
     }
     lines += [

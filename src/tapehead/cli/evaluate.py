@@ -43,6 +43,7 @@ def parser(axis: str = "length") -> Parser:
     made.option(
         "--seed", metavar="N", type=WHOLE, default=0, help="draws the sequences (default: 0)"
     )
+    made.data_option()
     return made
 
 

@@ -3,19 +3,13 @@
 from collections.abc import Sequence
 
 from tapehead.cli.options import Parser, one_of, summary
-from tapehead.datasets import DATASETS
 from tapehead.training.config import PARTS
 
-KINDS = ("tasks", "models", "rules", "optimizers", "datasets")
+KINDS = ("tasks", "models", "rules", "optimizers")
 
 
 def entries(kind: str) -> dict[str, str]:
     """Name and one-line description of every part of a kind."""
-    if kind == "datasets":
-        return {
-            name: f"{data.title} ({sum(f.size for f in data.files) / 1e6:.1f} MB; {data.licence})"
-            for name, data in DATASETS.items()
-        }
     return {name: summary(part) for name, part in PARTS[kind.removesuffix("s")].items()}
 
 

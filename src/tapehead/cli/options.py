@@ -5,13 +5,16 @@ import ast
 import dataclasses
 import inspect
 import math
+import os
 import re
 import shutil
 import textwrap
 import types
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from pathlib import Path
 from typing import Any, Literal, NoReturn, Union, get_args, get_origin, get_type_hints
 
+from tapehead.datasets.fetch import ENVIRONMENT
 from tapehead.errors import UserError, nearest
 
 LISTED = re.compile(r"^- `(\w+)`: (.*?)(?=\n\n|\n- |\Z)", re.DOTALL | re.MULTILINE)
@@ -128,6 +131,22 @@ class Several(argparse.Action):
         setattr(namespace, self.dest, values)
 
 
+class DataFolder(argparse.Action):
+    """Has `TAPEHEAD_DATA` name the folder for the rest of the command, and keeps nothing else."""
+
+    def __call__(
+        self,
+        parser: argparse.ArgumentParser,
+        namespace: argparse.Namespace,
+        values: Any,
+        option_string: str | None = None,
+    ) -> None:
+        """Refuse what is not a folder; set the variable."""
+        if not values.expanduser().is_dir():
+            raise argparse.ArgumentError(self, f"'{values}' is not a folder")
+        os.environ[ENVIRONMENT] = str(values)
+
+
 def summary(cls: type) -> str:
     """The first paragraph of a class's docstring, on one line."""
     return " ".join((inspect.getdoc(cls) or "").split("\n\n")[0].split())
@@ -203,6 +222,18 @@ class Parser(argparse.ArgumentParser):
             self.flags += [f"--no-{flag.removeprefix('--')}" for flag in flags]
         (group or self).add_argument(*flags, **settings)
 
+    def data_option(self, group: Any = None) -> None:
+        """`--data-dir`, of every command that reads data."""
+        self.option(
+            "--data-dir",
+            group=group,
+            metavar="FOLDER",
+            type=Path,
+            action=DataFolder,
+            default=argparse.SUPPRESS,
+            help=f"a folder of data sets for use without a network, in place of ${ENVIRONMENT}",
+        )
+
     def options_of(
         self, cls: type, defaults: Mapping[str, Any], *, prefix: str = "", skip: Iterable[str] = ()
     ) -> None:
@@ -245,7 +276,8 @@ class Parser(argparse.ArgumentParser):
 
         **Raises:** `UserError` for anything that does not fit, with the nearest option's name.
         """
-        namespace, rest = self.parse_known_args([hyphenated(word) for word in args])
+        words = [hyphenated(word) for word in args]
+        namespace, rest = self.parse_known_intermixed_args(words)
         if rest:
             self.refuse(rest[0])
         return namespace

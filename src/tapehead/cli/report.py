@@ -10,6 +10,7 @@ def parser() -> Parser:
     """The parser of this command."""
     made = Parser("report", "RUN", "Write report.html of a run anew from what its folder holds.")
     made.add_argument("run", metavar="RUN", type=Path, help="the run's folder")
+    made.data_option()
     return made
 
 

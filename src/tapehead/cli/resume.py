@@ -15,6 +15,7 @@ def parser() -> Parser:
         "if it had never stopped. One that is finished is only evaluated and reported on again.",
     )
     made.add_argument("run", metavar="RUN", type=Path, help="the folder of the run or comparison")
+    made.data_option()
     made.option("--quiet", action="store_true", help="show no progress")
     return made
 

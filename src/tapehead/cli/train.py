@@ -63,6 +63,7 @@ def base_parser(
         type=Path,
         help="where run folders are made (default: runs)",
     )
+    made.data_option(group)
     made.option("--quiet", action="store_true", help="show no progress")
     return made
 

@@ -1,5 +1,9 @@
 """Downloads into the cache: verified, shown as they go, and resumed where they broke off."""
 
+import fcntl
+import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -33,7 +37,7 @@ def download(dataset: Dataset, file: DataFile, *, otherwise: str) -> Path:
 
     What arrives is kept in `<name>.part` and moved to its place when it is whole and its checksum
     right. If the connection breaks off, the part stays, and is continued at once, from the next
-    address, or by the next call.
+    address, or by the next call. Of several processes one downloads and the others wait for it.
 
     `otherwise` is what else the user can do, for the errors. **Raises:** `UserError` if the file
     cannot be had or written, or downloading needs a package that is not installed.
@@ -48,22 +52,35 @@ def download(dataset: Dataset, file: DataFile, *, otherwise: str) -> Path:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise UserError(f"{dataset.name}: cannot use cache {folder}: {error.strerror}") from None
-    partial = folder / f"{file.name}.part"
+    with _alone(folder):
+        return _retrieved(pooch, dataset, file, folder, otherwise)
+
+
+@contextmanager
+def _alone(folder: Path) -> Iterator[None]:
+    """Wait until no other process downloads into `folder`, and keep others from it."""
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(handle)
+
+
+def _retrieved(
+    pooch: ModuleType, dataset: Dataset, file: DataFile, folder: Path, otherwise: str
+) -> Path:
+    """The file in `folder`, downloaded if it is not there or not right."""
+    resuming = Resuming(folder / f"{file.name}.part", file.size)
 
     def retrieve(url: str) -> Path:
-        found = pooch.retrieve(
-            url,
-            known_hash=f"sha256:{file.sha256}",
-            fname=file.name,
-            path=folder,
-            downloader=Resuming(partial, file.size),
-        )
-        return Path(found)
+        known = f"sha256:{file.sha256}"
+        return Path(pooch.retrieve(url, known, file.name, folder, downloader=resuming))
 
     failures = []
     for url in file.urls:
         try:
-            continued = partial.exists()
+            continued = resuming.arrived() > 0
             try:
                 return retrieve(url)
             except ValueError:
@@ -73,14 +90,13 @@ def download(dataset: Dataset, file: DataFile, *, otherwise: str) -> Path:
                 return retrieve(url)
         except (OSError, ValueError) as error:
             failures.append(f"{url} ({_reason(error)})")
-    kept = ""
-    if Resuming(partial, file.size).arrived():
-        kept = "what arrived is kept and will be continued; "
+    if resuming.arrived():
+        failures.append("what arrived is kept and will be continued")
     else:
-        partial.unlink(missing_ok=True)
+        resuming.partial.unlink(missing_ok=True)
     raise UserError(
-        f"{dataset.name}: cannot download {file.name}: {'; '.join(failures)}; {kept}to use it "
-        f"without a network {otherwise}"
+        f"{dataset.name}: cannot download {file.name}: {'; '.join(failures)}; to use it without a "
+        f"network {otherwise}"
     )
 
 
@@ -122,7 +138,7 @@ class Resuming:
                         raise
         self.partial.replace(output_file)
 
-    def receive(self, url: str, show: Any) -> None:
+    def receive(self, url: str, show: Callable[[int], None]) -> None:
         """One connection: the rest of the file, or all of it from a server that gives no parts."""
         import requests
 

@@ -83,7 +83,7 @@ def load_imdb(
 
     Texts are as published, with `<br />` for the end of a line. They come blame first, then
     praise, each by number; shuffle before use. The publisher's archive holds a file for every
-    review, and takes half a minute to read.
+    review, and takes some ten seconds to read.
 
     `data_dir` and where files come from: see `fetch`. **Raises:** `UserError` as `fetch` does.
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from tapehead.datasets.polymusic import KEYS, LOWEST
 from tapehead.errors import UserError
 from tapehead.inspection.measures import (
     Lines,
@@ -224,6 +225,37 @@ def example(task: Task, sequence: Sequences, outputs: Any) -> "Figure":
         bottom.plot(steps + 1, bits + 1, "x", color=RED)
         title += f" ({len(steps)} of {int(asked.sum()) * targets.shape[1]} bits wrong)"
     _heat(bottom, chance, title=title, rows="bit", span=(0, 1))
+    return figure
+
+
+def piano_rolls(rolls: Mapping[str, Any]) -> "Figure":
+    """Piano rolls `(steps, 88)` one under another, by their titles: a mark where a key sounds.
+
+    All have the same scale: the range of keys that any of them uses, with every C named, and as
+    many steps as the longest has.
+
+    **Raises:** `UserError` if there is no roll, or one is not of 88 keys.
+    """
+    arrays = {title: np.asarray(roll) for title, roll in rolls.items()}
+    wrong = [title for title, roll in arrays.items() if roll.ndim != 2 or roll.shape[1] != KEYS]
+    if wrong or not arrays:
+        got = f"'{wrong[0]}' has shape {arrays[wrong[0]].shape}" if wrong else "there is none"
+        raise UserError(f"figures: piano_rolls expects rolls (steps, {KEYS}), but {got}")
+    used = np.flatnonzero(np.any([roll.any(axis=0) for roll in arrays.values()], axis=0))
+    low, high = (used[0], used[-1]) if len(used) else (0, KEYS - 1)
+    longest = max(map(len, arrays.values()))
+    figure = _figure(len(arrays), height=2.2, width=9.0)
+    for axes, (title, roll) in zip(figure.axes, arrays.items(), strict=True):
+        steps, keys = np.nonzero(roll)
+        axes.barh(LOWEST + keys, 1.0, height=0.8, left=steps + 0.5, color=BLUE)
+        axes.set(title=title, ylabel="key", xlim=(0.5, longest + 0.5))
+        axes.set_ylim(LOWEST + low - 2, LOWEST + high + 2)
+        cs = [note for note in range(24, 109, 12) if low - 2 <= note - LOWEST <= high + 2]
+        axes.set_yticks(cs, [f"C{note // 12 - 1}" for note in cs])
+        axes.grid(axis="y", alpha=0.4)
+        axes.set_axisbelow(True)
+        axes.spines[["top", "right"]].set_visible(False)
+    figure.axes[-1].set_xlabel("step")
     return figure
 
 

@@ -29,6 +29,7 @@ class Measure:
 MEASURES: dict[str, Measure] = {
     "bits": Measure("bits per sequence"),
     "loss": Measure("loss (nats per scored step)"),
+    "nll": Measure("negative log-likelihood (nats per step)"),
     "accuracy": Measure("accuracy", "share"),
     "sequence_accuracy": Measure("sequences without error", "share"),
     "bit_accuracy": Measure("right bits", "share"),

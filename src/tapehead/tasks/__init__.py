@@ -15,6 +15,8 @@ from tapehead.tasks.language.text import TextFile
 from tapehead.tasks.language.wikipedia import Enwik8, Text8
 from tapehead.tasks.longlag.adding import Adding
 from tapehead.tasks.longlag.temporal_order import TemporalOrder
+from tapehead.tasks.music.jsb_chorales import JsbChorales
+from tapehead.tasks.music.nottingham import Nottingham
 from tapehead.tasks.task import Task
 from tapehead.tasks.vision.mnist_pixels import MnistPixels
 from tapehead.tasks.vision.mnist_rows import MnistRows
@@ -40,6 +42,8 @@ TASKS: Registry[type[Task]] = Registry(
         "text8": Text8,
         "enwik8": Enwik8,
         "text": TextFile,
+        "jsb-chorales": JsbChorales,
+        "nottingham": Nottingham,
     },
 )
 
@@ -51,9 +55,11 @@ __all__ = [
     "DynamicNgrams",
     "Enwik8",
     "Imdb",
+    "JsbChorales",
     "KeyValue",
     "MnistPixels",
     "MnistRows",
+    "Nottingham",
     "PrioritySort",
     "PtbCharacters",
     "PtbWords",

@@ -49,8 +49,9 @@ class Task(abc.ABC):
     - `score`: the metric that says how well it is solved; `higher_is_better` its direction.
     - `output_kind`: `"bits"` (independent logits), `"classes"` (one softmax) or `"values"`;
         decides how outputs are decoded and drawn.
-    - `determined`: whether the inputs determine the targets. Where they do not, `solve` gives the
-        best probabilities there are, and the metrics include `"optimal_bits"`, what they cost.
+    - `determined`: whether the inputs determine the targets. Where they do not, `solve` of a
+        generated task gives the best probabilities there are, and the metrics include
+        `"optimal_bits"`, what they cost.
     - `streams`: whether updates see consecutive parts of long streams, so that what a network
         carries at the end of one update's sequences is where the next begins.
     - `defaults`: training settings that suit the task where the user names none, by their names

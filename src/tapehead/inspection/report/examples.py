@@ -85,7 +85,10 @@ def answer_panels(task: Task, sequence: Sequences, outputs: np.ndarray) -> list[
     out = panel("Output: probability of a 1", chance, rows="bit", span=(0, 1))
     if not task.determined:
         alone = jax.tree.map(lambda x: np.asarray(x)[:, None], sequence)
-        best = task.solve(alone)[:, 0]
+        try:
+            best = task.solve(alone)[:, 0]
+        except NotImplementedError:  # of real data nobody knows the best
+            return [target, out]
         best = np.where(asked, best, np.nan)
         return [
             target,
