@@ -20,6 +20,7 @@ from tapehead.tasks import Task
 from tapehead.tasks.task import Data
 from tapehead.training.config import AnyConfig
 from tapehead.training.networks import one_of
+from tapehead.training.strengths import strengths
 
 Arrays = Any
 """The arrays of a network: the whole model with everything else replaced by `None`."""
@@ -88,10 +89,11 @@ def gradient(config: AnyConfig, task: Task, model: Cell, key: PRNGKeyArray, data
     sequences, at, model_key = draw(config, task, model, key, data)
     grads, seen = sequence_gradient(config.rule, at, sequences, task.loss, key=model_key)
     vector, _ = ravel_pytree(grads)
-    if config.l1:
-        vector += config.l1 * jnp.sign(as_vector(model)[0])
-    if config.l2:
-        vector += config.l2 * as_vector(model)[0]
+    if config.l1 or config.l1_parts:
+        l1 = strengths("l1_parts", model, config.l1, config.l1_parts)
+        vector += l1 * jnp.sign(as_vector(model)[0])
+    if config.l2 or config.l2_parts:
+        vector += strengths("l2_parts", model, config.l2, config.l2_parts) * as_vector(model)[0]
     own = {name: jnp.mean(v) for name, v in task.metrics(seen.outputs, sequences).items()}
     return Gradient(vector, own | {"loss": seen.loss, "gradient_norm": norm(vector)})
 
