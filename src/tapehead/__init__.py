@@ -31,12 +31,16 @@ from tapehead.cells import (
     ProjectedLSTM,
     ReducedGRU,
     Residual,
+    RunningMax,
+    RunningMean,
     SelectiveSSM,
+    SkipChain,
     Zoneout,
 )
 from tapehead.errors import UserError
 from tapehead.learning import BPTT, LearningRule, TruncatedBPTT
 from tapehead.memory import DNC, NTM, DNCMemory, Memory, MemoryCell, NTMMemory
+from tapehead.networks import Bidirectional
 from tapehead.sequences import Sequences
 
 __all__ = [
@@ -52,6 +56,7 @@ __all__ = [
     "NTM",
     "S5",
     "SLSTM",
+    "Bidirectional",
     "Cell",
     "Chain",
     "CoupledLSTM",
@@ -75,8 +80,11 @@ __all__ = [
     "ProjectedLSTM",
     "ReducedGRU",
     "Residual",
+    "RunningMax",
+    "RunningMean",
     "SelectiveSSM",
     "Sequences",
+    "SkipChain",
     "TruncatedBPTT",
     "UserError",
     "Zoneout",

@@ -1,10 +1,14 @@
 """Everything that runs through time: `Cell`, and `Chain` that stacks cells.
 
+`Stateless` and `Whole` are the two ends: cells that need no step but the present one, and cells
+that need them all.
+
 Axes are always time first, then any number of batch axes (none included), then features:
 `(time, *batch, features)`.
 """
 
 import abc
+from collections.abc import Callable
 from typing import Any
 
 import equinox as eqx
@@ -192,12 +196,140 @@ class Stateless(Cell):
         return state, ys if mask is None else select(mask, ys, jnp.zeros_like(ys))
 
 
-class Chain(Cell):
-    """Cells in a row, the output of each the input of the next; itself a cell.
+class Whole(Cell):
+    """A network that needs the whole sequence before it gives its first output.
 
-    `step` steps every member. `unroll` unrolls member by member, so that stateless members see
-    the whole sequence as one matrix product and members with a faster `unroll` of their own use
-    it. Both give the same numbers.
+    Subclasses give `unroll`, for whole sequences, and as everywhere `initial_state`. There is no
+    step. What such a network is a part of needs the whole sequence too (see `reads_whole`):
+    rules that learn in windows refuse it, and evaluation and inspection hand it everything.
+    """
+
+    def step(self, state: State, x: Array) -> tuple[State, Array]:
+        """Refused with a `UserError`."""
+        raise UserError(
+            f"{type(self).__name__}: reads a sequence whole and has no single step; use unroll, "
+            "or a network of one direction for streams"
+        )
+
+    @abc.abstractmethod
+    def unroll(
+        self,
+        state: State,
+        xs: Float[Array, "time *batch features"],
+        *,
+        mask: Bool[Array, "time *batch"] | None = None,
+        starts: Bool[Array, "time *batch"] | None = None,
+    ) -> tuple[State, Float[Array, "time *batch outputs"]]:
+        """Run over whole sequences, with `mask` and `starts` as in `Cell.unroll`."""
+
+
+def whole_parts(cell: Cell) -> list[Whole]:
+    """The cell, or the outermost ones inside it, that must read a sequence whole."""
+    parts = jax.tree.leaves(cell, is_leaf=lambda part: isinstance(part, Whole))
+    return [part for part in parts if isinstance(part, Whole)]
+
+
+def reads_whole(cell: Cell) -> bool:
+    """Whether the cell, or any cell inside it, must read a sequence whole and cannot be stepped."""
+    return bool(whole_parts(cell))
+
+
+def expect_steps(owner: str, cell: Cell) -> None:
+    """Refuse a network that must read a sequence whole, where `owner` cuts time into pieces."""
+    if parts := whole_parts(cell):
+        raise UserError(
+            f"{owner}: cuts time into windows, but {type(parts[0]).__name__} must read a sequence "
+            "whole; take bptt, or a network of one direction"
+        )
+
+
+class Composite(Cell):
+    """Cells wired together within a step; a subclass says how, by `connect`.
+
+    Its state is the tuple of its members' states. `step` steps the members; `unroll` unrolls one
+    member after the other, so that stateless members see the whole sequence as one matrix product
+    and members with a faster `unroll` of their own use it. Both give the same numbers.
+
+    **Attributes:**
+
+    - `cells`: the members.
+    """
+
+    cells: eqx.AbstractVar[tuple[Cell, ...]]
+
+    @abc.abstractmethod
+    def connect(self, member: Callable[[int, Array], Array], x: Array) -> Array:
+        """The output for the input `x`, where `member(n, x)` is what member n makes of `x`.
+
+        It must not mix what lies on the leading axes, and must call every member once.
+        """
+
+    def initial_state(
+        self, batch: tuple[int, ...] = (), *, key: PRNGKeyArray | None = None
+    ) -> tuple[State, ...]:
+        """A tuple of the members' initial states."""
+        keys = (
+            [None] * len(self.cells)
+            if key is None
+            else list(jax.random.split(key, len(self.cells)))
+        )
+        return tuple(
+            cell.initial_state(batch, key=k) for cell, k in zip(self.cells, keys, strict=True)
+        )
+
+    def step(self, state: tuple[State, ...], x: Array) -> tuple[tuple[State, ...], Array]:
+        """Step every member once."""
+        states = list(state)
+
+        def member(n: int, x: Array) -> Array:
+            states[n], y = self.cells[n].step(states[n], x)
+            return y
+
+        y = self.connect(member, x)
+        return tuple(states), y
+
+    def unroll(
+        self,
+        state: tuple[State, ...],
+        xs: Array,
+        *,
+        mask: Bool[Array, "time *batch"] | None = None,
+        starts: Bool[Array, "time *batch"] | None = None,
+    ) -> tuple[tuple[State, ...], Array]:
+        """Unroll every member in turn."""
+        states = list(state)
+
+        def member(n: int, xs: Array) -> Array:
+            states[n], ys = self.cells[n].unroll(states[n], xs, mask=mask, starts=starts)
+            return ys
+
+        ys = self.connect(member, xs)
+        return tuple(states), ys
+
+    def restart(self, state: tuple[State, ...], batch: tuple[int, ...]) -> tuple[State, ...]:
+        """Restart every member."""
+        return tuple(c.restart(s, batch) for c, s in zip(self.cells, state, strict=True))
+
+    def penalty(self, state: tuple[State, ...]) -> Array:
+        """The sum of the members' penalties."""
+        penalties = [c.penalty(s) for c, s in zip(self.cells, state, strict=True)]
+        return sum(penalties, start=jnp.zeros(()))
+
+    def observe(self, state: tuple[State, ...], x: Array) -> dict[str, Any]:
+        """What each member has to show, under its position; silent members are left out."""
+        seen: dict[str, Any] = {}
+
+        def member(n: int, x: Array) -> Array:
+            if shown := self.cells[n].observe(state[n], x):
+                seen[str(n)] = shown
+            return self.cells[n].step(state[n], x)[1]
+
+        self.connect(member, x)
+        return seen
+
+
+class Chain(Composite):
+    """Cells in a row, the output of each the input of the next; itself a cell.
 
     ```python
     model = Chain(LSTM(8, 100, key=k1), Linear(100, 8, key=k2))
@@ -225,56 +357,8 @@ class Chain(Cell):
         self.cells = cells
         self.output_size = size
 
-    def initial_state(
-        self, batch: tuple[int, ...] = (), *, key: PRNGKeyArray | None = None
-    ) -> tuple[State, ...]:
-        """A tuple of the members' initial states."""
-        keys = (
-            [None] * len(self.cells)
-            if key is None
-            else list(jax.random.split(key, len(self.cells)))
-        )
-        return tuple(
-            cell.initial_state(batch, key=k) for cell, k in zip(self.cells, keys, strict=True)
-        )
-
-    def step(self, state: tuple[State, ...], x: Array) -> tuple[tuple[State, ...], Array]:
-        """Step every member in turn."""
-        states = []
-        for cell, before in zip(self.cells, state, strict=True):
-            after, x = cell.step(before, x)
-            states.append(after)
-        return tuple(states), x
-
-    def unroll(
-        self,
-        state: tuple[State, ...],
-        xs: Array,
-        *,
-        mask: Bool[Array, "time *batch"] | None = None,
-        starts: Bool[Array, "time *batch"] | None = None,
-    ) -> tuple[tuple[State, ...], Array]:
-        """Unroll every member in turn."""
-        states = []
-        for cell, before in zip(self.cells, state, strict=True):
-            after, xs = cell.unroll(before, xs, mask=mask, starts=starts)
-            states.append(after)
-        return tuple(states), xs
-
-    def restart(self, state: tuple[State, ...], batch: tuple[int, ...]) -> tuple[State, ...]:
-        """Restart every member."""
-        return tuple(c.restart(s, batch) for c, s in zip(self.cells, state, strict=True))
-
-    def penalty(self, state: tuple[State, ...]) -> Array:
-        """The sum of the members' penalties."""
-        penalties = [c.penalty(s) for c, s in zip(self.cells, state, strict=True)]
-        return sum(penalties, start=jnp.zeros(()))
-
-    def observe(self, state: tuple[State, ...], x: Array) -> dict[str, Any]:
-        """What each member has to show, under its position; silent members are left out."""
-        seen: dict[str, Any] = {}
-        for position, (cell, before) in enumerate(zip(self.cells, state, strict=True)):
-            if shown := cell.observe(before, x):
-                seen[str(position)] = shown
-            x = cell.step(before, x)[1]
-        return seen
+    def connect(self, member: Callable[[int, Array], Array], x: Array) -> Array:
+        """One member after the other."""
+        for n in range(len(self.cells)):
+            x = member(n, x)
+        return x

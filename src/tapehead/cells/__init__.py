@@ -27,10 +27,12 @@ from tapehead.cells.mingru import MinGRU
 from tapehead.cells.minlstm import MinLSTM
 from tapehead.cells.mlstm import MLSTM, MLSTMState
 from tapehead.cells.peephole_lstm import PeepholeLSTM
+from tapehead.cells.pool import MaxState, MeanState, RunningMax, RunningMean
 from tapehead.cells.projected_lstm import ProjectedLSTM
 from tapehead.cells.reduced_gru import ReducedGRU
 from tapehead.cells.s5 import S5
 from tapehead.cells.selective import SelectiveSSM, SelectiveState
+from tapehead.cells.skip_chain import SkipChain
 from tapehead.cells.slstm import SLSTM, SLSTMState
 from tapehead.cells.wrappers import Residual
 from tapehead.cells.zoneout import Zoneout, ZoneoutState
@@ -67,15 +69,20 @@ __all__ = [
     "Linear",
     "LinearRecurrence",
     "MLSTMState",
+    "MaxState",
+    "MeanState",
     "MinGRU",
     "MinLSTM",
     "PeepholeLSTM",
     "ProjectedLSTM",
     "ReducedGRU",
     "Residual",
+    "RunningMax",
+    "RunningMean",
     "SLSTMState",
     "SelectiveSSM",
     "SelectiveState",
+    "SkipChain",
     "Zoneout",
     "ZoneoutState",
     "from_equinox",

@@ -144,19 +144,24 @@ def overridden(config: AnyConfig, given: argparse.Namespace) -> AnyConfig:
 def check(config: AnyConfig) -> None:
     """Refuse what only shows when the parts are put together, before anything is written.
 
-    The network and the optimiser are built abstractly, which takes no memory.
+    The network and the optimiser are built, and the rule begun, abstractly, which takes no memory.
     """
     import equinox as eqx
     import jax
 
+    from tapehead.training.strengths import strengths
+
     task = config.task
     config.optimizer.build(config.updates)
-    eqx.filter_eval_shape(
-        lambda key: config.model.build(
-            task.input_size, task.output_size, tokens=task.tokens, key=key
-        ),
-        jax.random.key(0),
-    )
+
+    def begin(key: jax.Array) -> Any:
+        sizes = (task.input_size, task.output_size)
+        model = config.model.build(*sizes, tokens=task.tokens, key=key)
+        for name in ("l1_parts", "l2_parts"):
+            strengths(name, model, 0.0, getattr(config, name))
+        return config.rule.begin(model, (1,), key=key)
+
+    eqx.filter_eval_shape(begin, jax.random.key(0))
 
 
 def names_of(config: AnyConfig) -> tuple[str, str]:

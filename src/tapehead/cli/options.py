@@ -32,6 +32,7 @@ class Reading:
     - `shown`: what stands for the value on the help page.
     - `count`: how many words: one (`None`), a fixed number, or any (`"*"`).
     - `choices`: the words that are possible, if there are only a few.
+    - `gather`: several values into one.
     """
 
     convert: Callable[[str], Any]
@@ -39,6 +40,7 @@ class Reading:
     shown: str
     count: int | Literal["*"] | None = None
     choices: tuple[str, ...] = ()
+    gather: Callable[[list[Any]], Any] = list
 
     def __call__(self, text: str) -> Any:
         """The value of one word, as `argparse` wants it."""
@@ -91,6 +93,24 @@ def optional(inner: Reading) -> Reading:
     )
 
 
+def by_name(inner: Reading) -> Reading:
+    """Several of what `inner` reads, each behind a name: `NAME=X`."""
+
+    def convert(text: str) -> tuple[str, Any]:
+        name, equals, value = text.rpartition("=")
+        if not (name and equals):
+            raise ValueError
+        return name, inner.convert(value)
+
+    return Reading(
+        convert,
+        f"NAME={inner.shown} with {inner.expected}",
+        f"NAME={inner.shown}",
+        "*",
+        gather=dict,
+    )
+
+
 def reading(annotation: Any) -> Reading:
     """How a field of this type is read.
 
@@ -107,15 +127,20 @@ def reading(annotation: Any) -> Reading:
     if origin is tuple:
         count = "*" if members[1:] == (...,) else len(members)
         return dataclasses.replace(reading(members[0]), count=count)
+    if origin is Mapping:
+        return by_name(reading(members[1]))
     raise TypeError(f"no form on the command line for {annotation}")
 
 
 class Several(argparse.Action):
-    """Several words as one list, or the word `none` alone as `None`."""
+    """Several words as one value, or the word `none` alone as `None`."""
 
-    def __init__(self, *, count: int | Literal["*"], **settings: Any):
+    def __init__(
+        self, *, count: int | Literal["*"], gather: Callable[[list[Any]], Any], **settings: Any
+    ):
         super().__init__(nargs="*", **settings)
         self.count = count
+        self.gather = gather
 
     def __call__(
         self,
@@ -128,7 +153,7 @@ class Several(argparse.Action):
         values = None if values == [None] else values
         if values is not None and (None in values or self.count not in ("*", len(values))):
             raise argparse.ArgumentError(self, f"expected {self.count} values, got {len(values)}")
-        setattr(namespace, self.dest, values)
+        setattr(namespace, self.dest, None if values is None else self.gather(values))
 
 
 class DataFolder(argparse.Action):
@@ -176,6 +201,8 @@ def meanings(cls: type) -> dict[str, str]:
 
 def written(value: Any) -> list[str]:
     """The words that stand for `value` on the command line."""
+    if isinstance(value, Mapping):
+        return [f"{name}={item}" for name, item in value.items()]
     if isinstance(value, tuple | list):
         return [word for item in value for word in written(item)]
     return ["none"] if value is None else [str(value)]
@@ -268,7 +295,7 @@ class Parser(argparse.ArgumentParser):
                 continue
             how = reading(hints[field.name])
             if how.count is not None:
-                shared |= {"action": Several, "count": how.count}
+                shared |= {"action": Several, "count": how.count, "gather": how.gather}
             self.option(flag, type=how, metavar=how.shown, **shared)
 
     def read(self, args: Sequence[str]) -> argparse.Namespace:

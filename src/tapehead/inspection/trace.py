@@ -1,6 +1,6 @@
 """`trace`: everything a network's state held, over time."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from fnmatch import fnmatchcase
 from typing import Any
 
@@ -9,7 +9,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, PRNGKeyArray
 
-from tapehead.cell import Cell, State, guarded_step, select
+from tapehead.cell import Cell, Composite, State, guarded_step, reads_whole, select
 from tapehead.errors import UserError, nearest
 
 
@@ -31,6 +31,9 @@ class Trace(eqx.Module):
     beside its state (`Cell.observe`) is named in the same way: `interface.write_gate`,
     `memory.allocation`. State fields hold the value after the step, observed ones that of the
     step itself.
+
+    A network that must read a sequence whole has no state at a step. What can be stepped inside it
+    is recorded as ever; of what cannot, the outputs: `0.output`.
 
     **Attributes:**
 
@@ -91,6 +94,49 @@ def _record(model: Cell, state: State, seen: dict[str, Any]) -> dict[str, Array]
     return held | shown
 
 
+Sieve = Callable[[str], bool]
+"""Whether a field, by its name within the cell at hand, is to be recorded."""
+
+
+def _stepped(
+    cell: Cell, state: State, xs: Array, mask: Array | None, starts: Array | None, sieve: Sieve
+) -> tuple[Array, dict[str, Array]]:
+    """The outputs and the record, step by step."""
+
+    def body(state: State, now: tuple[Array, Array | None, Array | None]) -> tuple[State, Any]:
+        x, mask, start = now
+        if start is not None:
+            state = select(start, cell.restart(state, start.shape), state)
+        seen = cell.observe(state, x)
+        state, y = guarded_step(cell, state, x, mask, None)
+        if mask is not None:
+            seen = select(mask, seen, jax.tree.map(jnp.zeros_like, seen))
+        record = _record(cell, state, seen)
+        return state, (y, {n: v for n, v in record.items() if sieve(n)})
+
+    return jax.lax.scan(body, state, (xs, mask, starts))[1]
+
+
+def _whole(
+    cell: Cell, state: State, xs: Array, mask: Array | None, starts: Array | None, sieve: Sieve
+) -> tuple[Array, dict[str, Array]]:
+    """The same of a network that cannot be stepped, member by member."""
+    if not reads_whole(cell):
+        return _stepped(cell, state, xs, mask, starts, sieve)
+    if not isinstance(cell, Composite):
+        ys = cell.unroll(state, xs, mask=mask, starts=starts)[1]
+        return ys, {"output": ys} if sieve("output") else {}
+    fields: dict[str, Array] = {}
+
+    def member(n: int, xs: Array) -> Array:
+        inside = cell.cells[n], state[n], xs, mask, starts
+        ys, found = _whole(*inside, lambda name: sieve(f"{n}.{name}"))
+        fields.update({f"{n}.{name}": values for name, values in found.items()})
+        return ys
+
+    return cell.connect(member, xs), fields
+
+
 @eqx.filter_jit
 def _trace(
     model: Cell,
@@ -100,19 +146,10 @@ def _trace(
     starts: Array | None,
     fields: tuple[str, ...],
 ) -> Trace:
-    def body(state: State, now: tuple[Array, Array | None, Array | None]) -> tuple[State, Any]:
-        x, mask, start = now
-        if start is not None:
-            state = select(start, model.restart(state, start.shape), state)
-        seen = model.observe(state, x)
-        state, y = guarded_step(model, state, x, mask, None)
-        if mask is not None:
-            seen = select(mask, seen, jax.tree.map(jnp.zeros_like, seen))
-        record = _record(model, state, seen)
-        return state, (y, {n: v for n, v in record.items() if any(matches(n, p) for p in fields)})
+    def sieve(name: str) -> bool:
+        return any(matches(name, pattern) for pattern in fields)
 
-    _, (outputs, recorded) = jax.lax.scan(body, state, (inputs, mask, starts))
-    return Trace(inputs, outputs, recorded)
+    return Trace(inputs, *_whole(model, state, inputs, mask, starts, sieve))
 
 
 def trace(

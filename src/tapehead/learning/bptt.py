@@ -7,7 +7,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, PRNGKeyArray
 
-from tapehead.cell import Cell, State, select
+from tapehead.cell import Cell, State, expect_steps, select
 from tapehead.errors import at_least
 from tapehead.learning.rule import Exactness, LearningRule, Loss, Metrics, Model
 from tapehead.sequences import Sequences
@@ -83,7 +83,7 @@ class TruncatedBPTT(LearningRule):
     - *Biased by*: whatever reaches further back than the window's start. *Variance*: none beyond
       the batch's.
     - *Memory*: the activations of one window. *Time*: as `BPTT`.
-    - *Cannot*: assign credit across a window's border.
+    - *Cannot*: assign credit across a window's border; train what must read a sequence whole.
 
     **Arguments:**
 
@@ -103,7 +103,11 @@ class TruncatedBPTT(LearningRule):
     def begin(
         self, model: Cell, batch: tuple[int, ...], *, key: PRNGKeyArray | None
     ) -> TruncatedCarry:
-        """The initial state, marked as the first window's."""
+        """The initial state, marked as the first window's.
+
+        **Raises:** `UserError` if the model must read a sequence whole (`tapehead.cell.Whole`).
+        """
+        expect_steps("TruncatedBPTT", model)
         return TruncatedCarry(model.initial_state(batch, key=key), jnp.array(True), key)
 
     def gradient(

@@ -1,21 +1,38 @@
 """`Layered`: what recipes of several layers have in common."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Literal
 
-from tapehead.errors import UserError, at_least
+import jax
+from jaxtyping import PRNGKeyArray
+
+from tapehead.cell import Cell
+from tapehead.cells import Dropout, RunningMax, RunningMean
+from tapehead.errors import UserError, among, at_least
 from tapehead.models.model import Model
+from tapehead.networks import Bidirectional
+from tapehead.networks.bidirectional import Merge
+
+Pool = Literal["none", "mean", "max"]
 
 
 @dataclass(frozen=True)
 class Layered(Model):
-    """Layers of one kind, of one size, with dropout."""
+    """Layers of one kind, of one size, with dropout; in one direction or in both."""
 
     hidden: int = 128
     """Units in each layer."""
     layers: int = 1
     """Layers, each reading the one below."""
     dropout: float = 0.0
-    """Probability with which each layer's outputs are dropped in training, at every step."""
+    """Probability with which each of a layer's outputs is dropped in training."""
+    dropout_per_sequence: bool = False
+    """Drop the same outputs at all steps of a sequence; otherwise they are drawn at every step."""
+    bidirectional: bool = False
+    """Give each layer a second half, as large, that reads the sequence from its end."""
+    pool: Pool = "none"
+    """What the readout sees: the last layer now, or its mean or maximum over all steps so far."""
 
     def __post_init__(self):
         super().__post_init__()
@@ -23,3 +40,25 @@ class Layered(Model):
         at_least(owner, 1, hidden=self.hidden, layers=self.layers)
         if not 0 <= self.dropout < 1:
             raise UserError(f"{owner}: dropout must be at least 0 and below 1, got {self.dropout}")
+        if self.dropout_per_sequence and not self.dropout:
+            raise UserError(f"{owner}: dropout_per_sequence needs dropout above 0, such as 0.3")
+        among(owner, ("none", "mean", "max"), pool=self.pool)
+
+    def directed(
+        self, make: Callable[[PRNGKeyArray], Cell], *, merge: Merge, key: PRNGKeyArray
+    ) -> Cell:
+        """The cell that `make` makes, or two of them that read both ways."""
+        if not self.bidirectional:
+            return make(key)
+        ahead, back = jax.random.split(key)
+        return Bidirectional(make(ahead), make(back), merge=merge)
+
+    def dropped(self) -> list[Cell]:
+        """Dropout after a layer, if there is any."""
+        rate, whole = self.dropout, self.dropout_per_sequence
+        return [Dropout(rate, per_sequence=whole)] if rate else []
+
+    def pooled(self, size: int) -> list[Cell]:
+        """What pools `size` features before the readout, if anything does."""
+        pools = {"mean": RunningMean, "max": RunningMax}
+        return [] if self.pool == "none" else [pools[self.pool](size)]

@@ -10,7 +10,6 @@ from tapehead.cell import Cell, Chain
 from tapehead.cells import (
     LRU,
     S5,
-    Dropout,
     GatedGELU,
     LayerNorm,
     Linear,
@@ -28,7 +27,8 @@ class LinearRecurrent(Layered):
     """Blocks of one linear recurrence: normalise, recur, squash and gate, add to what came in.
 
     A linear recurrence by itself is no deeper than one step; the gates between make it so. Around
-    the blocks are a linear map of the inputs, a layer normalisation and a linear readout.
+    the blocks are a linear map of the inputs, a layer normalisation and a linear readout. In both
+    directions, a block adds up two recurrences.
     """
 
     layers: int = 2
@@ -43,18 +43,20 @@ class LinearRecurrent(Layered):
         input_key, readout_key, *keys = jax.random.split(key, 2 + 2 * self.layers)
         blocks = []
         for recurrence_key, gate_key in zip(keys[::2], keys[1::2], strict=True):
-            inside: list[Cell] = [
+            inside = [
                 LayerNorm(self.hidden),
-                self.recurrence(key=recurrence_key),
+                self.directed(
+                    lambda key: self.recurrence(key=key), merge="sum", key=recurrence_key
+                ),
                 GatedGELU(self.hidden, key=gate_key),
+                *self.dropped(),
             ]
-            if self.dropout:
-                inside.append(Dropout(self.dropout))
             blocks.append(Residual(Chain(*inside)))
         return Chain(
             Linear(input_size, self.hidden, key=input_key),
             *blocks,
             LayerNorm(self.hidden),
+            *self.pooled(self.hidden),
             Linear(self.hidden, output_size, key=readout_key),
         )
 

@@ -8,13 +8,22 @@ import jax
 from jaxtyping import PRNGKeyArray
 
 from tapehead.cell import Cell, Chain
-from tapehead.cells import GRU, LSTM, Dropout, Elman, Linear
+from tapehead.cells import GRU, LSTM, Elman, Linear, SkipChain
+from tapehead.errors import at_least
 from tapehead.models.layered import Layered
 
 
 @dataclass(frozen=True)
 class Recurrent(Layered):
     """Layers of one kind of cell, dropout after each, and a linear readout."""
+
+    skip: bool = False
+    """Let every layer see the input as well, and the readout every layer (Graves 2013)."""
+
+    def __post_init__(self):
+        super().__post_init__()
+        if self.skip:
+            at_least(f"{type(self).__name__} with skip", 2, layers=self.layers)
 
     @abc.abstractmethod
     def layer(self, input_size: int, *, key: PRNGKeyArray) -> Cell:
@@ -23,12 +32,25 @@ class Recurrent(Layered):
     def network(self, input_size: int, output_size: int, *, key: PRNGKeyArray) -> Cell:
         """The layers and the readout, as one chain."""
         *layer_keys, readout_key = jax.random.split(key, self.layers + 1)
-        cells: list[Cell] = []
-        for position, layer_key in enumerate(layer_keys):
-            cells.append(self.layer(self.hidden if position else input_size, key=layer_key))
-            if self.dropout:
-                cells.append(Dropout(self.dropout))
-        return Chain(*cells, Linear(self.hidden, output_size, key=readout_key))
+        width = 2 * self.hidden if self.bidirectional else self.hidden
+        sizes = [input_size] + [input_size + width if self.skip else width] * (self.layers - 1)
+        layers = [
+            [
+                self.directed(
+                    lambda key, size=size: self.layer(size, key=key),
+                    merge="concatenate",
+                    key=layer_key,
+                ),
+                *self.dropped(),
+            ]
+            for size, layer_key in zip(sizes, layer_keys, strict=True)
+        ]
+        if self.skip:
+            width *= self.layers
+            cells = [SkipChain(*(Chain(*layer) for layer in layers))]
+        else:
+            cells = [cell for layer in layers for cell in layer]
+        return Chain(*cells, *self.pooled(width), Linear(width, output_size, key=readout_key))
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, PRNGKeyArray
 
-from tapehead.cell import Cell, State, guarded_step, scan
+from tapehead.cell import Cell, State, guarded_step, reads_whole, scan
 from tapehead.errors import UserError
 
 HALF = 3
@@ -40,6 +40,8 @@ def check_cell(
     - An input with the wrong number of features is refused with a `UserError`.
 
     Where `initial_state` makes use of a key, all but the packing is checked in training mode too.
+    What must read a sequence whole (`tapehead.cell.Whole`) has to refuse to step, with a
+    `UserError`, and is held to all that does not need steps or a sequence in pieces.
 
     **Arguments:**
 
@@ -60,6 +62,8 @@ def check_cell(
     _check_float64(cell, draw(1, ())[0])
     if not tokens and cell.input_size is not None:
         _check_refusal(cell, input_size)
+    if reads_whole(cell):
+        _check_no_step(cell, draw(1, ())[0])
 
     numbers = _Numbers(cell, draw(2 * HALF, BATCH))
     numbers.check(None)
@@ -114,14 +118,22 @@ def _form(tree: Any) -> Any:
     return jax.tree.map(lambda x: f"{x.dtype}{x.shape}", tree)
 
 
+def _taken(cell: Cell, state: State, x: Array) -> tuple[State, Array]:
+    """One step, or a sequence of one step where the cell has none."""
+    if not reads_whole(cell):
+        return cell.step(state, x)
+    state, ys = cell.unroll(state, x[None])
+    return state, ys[0]
+
+
 def _check_shapes(cell: Cell, x: Array, batch: tuple[int, ...]) -> None:
     where = f"with batch axes {batch}"
     with promise(f"initial_state, step, restart, penalty and observe work {where}"):
         state = jax.eval_shape(partial(cell.initial_state, batch))
-        after, y = jax.eval_shape(cell.step, state, x)
+        after, y = jax.eval_shape(_taken, cell, state, x)
         fresh = jax.eval_shape(lambda s: cell.restart(s, batch), state)
         penalty = jax.eval_shape(cell.penalty, state)
-        shown = jax.eval_shape(cell.observe, state, x)
+        shown = {} if reads_whole(cell) else jax.eval_shape(cell.observe, state, x)
     for path, leaf in jax.tree_util.tree_leaves_with_path(state):
         assert leaf.shape[: len(batch)] == batch, (
             f"every leaf of the state leads with the batch axes: state"
@@ -153,7 +165,7 @@ def _check_float64(cell: Cell, x: Array) -> None:
 
     with jax.enable_x64(True), promise("parameters in float64 are enough to compute in float64"):
         wide = widened(cell)
-        state, y = jax.eval_shape(wide.step, wide.initial_state(()), widened(x))
+        state, y = jax.eval_shape(_taken, wide, wide.initial_state(()), widened(x))
         for leaf in (*jax.tree.leaves(state), y):
             assert leaf.dtype != jnp.float32, "parameters in float64 give float64, got float32"
 
@@ -175,6 +187,14 @@ def _check_refusal(cell: Cell, input_size: int) -> None:
         raise AssertionError(
             f"{name} refuses {input_size + 1} features for {input_size} with a UserError, got {got}"
         )
+
+
+def _check_no_step(cell: Cell, x: Array) -> None:
+    try:
+        jax.eval_shape(cell.step, cell.initial_state(()), x)
+    except UserError:
+        return
+    raise AssertionError("what must read a sequence whole refuses to step with a UserError")
 
 
 def _uses_key(cell: Cell) -> bool:
@@ -239,10 +259,12 @@ class _Numbers:
         for path, leaf in jax.tree_util.tree_leaves_with_path(slope):
             where = jax.tree_util.keystr(path)
             assert np.isfinite(leaf).all(), f"gradients are finite{mode}: not so at {where}"
-        if type(self.cell).unroll is not Cell.unroll:
+        if type(self.cell).unroll is not Cell.unroll and not reads_whole(self.cell):
             same, numbers = self.scan(state, mask, starts)
             alike(f"unroll is equal to the plain scan{mode}", (last, ys), numbers)
             alike(f"the gradient of unroll is that of the plain scan{mode}", slope, same)
+        if reads_whole(self.cell):
+            return
         stepped, outputs = state, []
         with promise(f"step works under a mask and starts{mode}"):
             for x, m, s in zip(self.xs, mask, starts, strict=True):
@@ -256,13 +278,20 @@ class _Numbers:
         for lane in self.lanes:
             xs = self.xs[:, *lane]
             with promise(f"a sequence by itself can be unrolled without mask and starts{mode}"):
-                middle, early = self.short(self.cell, _lane(state, lane), xs[:HALF])
-                last, late = self.short(self.cell, middle, xs[HALF:])
+                last, ys = self.read(_lane(state, lane), xs)
             alike(
                 f"a lane of a batch gives what the sequence gives by itself, in two calls{mode}",
                 (_lane(whole[0], lane), whole[1][:, *lane]),
-                (last, jnp.concatenate([early, late])),
+                (last, ys),
             )
+
+    def read(self, state: State, xs: Array) -> tuple[State, Array]:
+        """The sequence in two calls, or in one where it must be read whole."""
+        if reads_whole(self.cell):
+            return self.short(self.cell, state, xs)
+        middle, early = self.short(self.cell, state, xs[:HALF])
+        last, late = self.short(self.cell, middle, xs[HALF:])
+        return last, jnp.concatenate([early, late])
 
     def check_padding(self, state: State, whole: tuple[State, Array], mode: str) -> None:
         """One lane all padding, one padded at the end, the others whole."""

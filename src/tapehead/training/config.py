@@ -51,6 +51,10 @@ class RunConfig(Generic[TaskT, ModelT, RuleT, OptimizerT]):
     """Weight of the sum of all parameters' absolute values in the loss."""
     l2: float = 0.0
     """Weight of half the sum of all parameters' squares in the loss."""
+    l1_parts: Mapping[str, float] | None = None
+    """Further weights of that kind for parts of the model, by the names of its parameters."""
+    l2_parts: Mapping[str, float] | None = None
+    """Likewise of half the squares: cells.0=1e-4 for the first cell, hidden_weight=1e-4."""
     weight_noise: float = 0.0
     """Standard deviation of Gaussian noise added to the parameters for each gradient."""
     curriculum: bool = False
@@ -81,6 +85,9 @@ class RunConfig(Generic[TaskT, ModelT, RuleT, OptimizerT]):
         at_least("training", 2, keep_checkpoints=self.keep_checkpoints)
         at_least("training", 0, l1=self.l1, l2=self.l2, weight_noise=self.weight_noise)
         within("training", 0, 2**32 - 1, seed=self.seed)
+        for name in ("l1_parts", "l2_parts"):
+            for part, weight in (getattr(self, name) or {}).items():
+                at_least("training", 0, **{f"{name} of {part}": weight})
         for name in ("clip_norm", "clip_value"):
             limit = getattr(self, name)
             if limit is not None and not limit > 0:
@@ -122,6 +129,10 @@ def _fits(value: Any, annotation: Any) -> bool:
         return any(_fits(value, a) for a in arguments)
     if origin is tuple:
         return isinstance(value, tuple) and all(_fits(v, arguments[0]) for v in value)
+    if origin is Mapping:
+        return isinstance(value, Mapping) and all(
+            _fits(k, arguments[0]) and _fits(v, arguments[1]) for k, v in value.items()
+        )
     if annotation is float:
         number = isinstance(value, int | float) and not isinstance(value, bool)
         return number and math.isfinite(value)
@@ -138,6 +149,8 @@ def _show(annotation: Any) -> str:
         return "one of " + ", ".join(map(str, typing.get_args(annotation)))
     if typing.get_origin(annotation) in (typing.Union, types.UnionType):
         return " or ".join(_show(a) for a in typing.get_args(annotation))
+    if typing.get_origin(annotation) is Mapping:
+        return f"an object of {' and '.join(map(_show, typing.get_args(annotation)))}"
     return str(annotation)
 
 

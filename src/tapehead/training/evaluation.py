@@ -8,7 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, PRNGKeyArray
 
-from tapehead.cell import Cell, State
+from tapehead.cell import Cell, State, reads_whole
 from tapehead.errors import at_least
 from tapehead.sequences import Sequences
 from tapehead.tasks import Task
@@ -17,7 +17,8 @@ from tapehead.training.update import QUICK
 
 WINDOW = 16
 """Time steps that one compiled call sees. Time is cut into such windows, so that one compilation
-serves sequences of any length, and memory does not grow with it."""
+serves sequences of any length, and memory does not grow with it. Only a network that must read a
+sequence whole sees all of it in one call."""
 
 
 @eqx.filter_jit
@@ -33,27 +34,29 @@ def _window(model: Cell, state: State, inputs: Array, mask: Array | None) -> tup
 Windows = list[tuple[Array, Array | None]]
 
 
-def _windows(sequences: Sequences) -> Windows:
-    """The inputs and mask of every window.
+def _windows(sequences: Sequences, whole: bool) -> Windows:
+    """The inputs and mask of every window, which is the one of all steps if `whole`.
 
     The steps that fill up the last window come after all others, and nothing depends on them:
     they need no mask of their own.
     """
-    cut = sequences.windows(WINDOW)
+    cut = sequences.windows(len(sequences.weights) if whole else WINDOW)
     mask = None if sequences.mask is None else cut.mask
     return [(x, None if mask is None else mask[i]) for i, x in enumerate(cut.inputs)]
 
 
-@functools.partial(jax.jit, static_argnums=(0, 2), compiler_options=QUICK)
-def _sample(task: Task, key: PRNGKeyArray, batch: int, data: Data) -> tuple[Sequences, Windows]:
+@functools.partial(jax.jit, static_argnums=(0, 1, 3), compiler_options=QUICK)
+def _sample(
+    task: Task, whole: bool, key: PRNGKeyArray, batch: int, data: Data
+) -> tuple[Sequences, Windows]:
     sequences = task.sample(key, batch, data)
-    return sequences, _windows(sequences)
+    return sequences, _windows(sequences, whole)
 
 
-@functools.partial(jax.jit, static_argnums=0, compiler_options=QUICK)
-def _batch_at(task: Task, indices: Array, data: Data) -> tuple[Sequences, Windows]:
+@functools.partial(jax.jit, static_argnums=(0, 1), compiler_options=QUICK)
+def _batch_at(task: Task, whole: bool, indices: Array, data: Data) -> tuple[Sequences, Windows]:
     sequences = task.batch_at(indices, data)
-    return sequences, _windows(sequences)
+    return sequences, _windows(sequences, whole)
 
 
 @functools.partial(jax.jit, static_argnums=0, compiler_options=QUICK)
@@ -75,7 +78,7 @@ def evaluate(
 
     A task over finite data is passed over exactly, every sequence once, and `size` and `key` are
     not used; otherwise `size` fresh sequences are drawn with `key`. Memory stays bounded: `batch`
-    sequences are held at a time, and the network sees time in windows.
+    sequences are held at a time, and the network sees time in windows if it can.
 
     **Arguments:**
 
@@ -116,11 +119,13 @@ def _marks(
     model: Cell, task: Task, key: PRNGKeyArray, first: int, batch: int, total: int, data: Data
 ) -> dict[str, Array]:
     """The metrics of each of the `batch` sequences from number `first` on."""
+    whole = reads_whole(model)
     if task.size(data) is None:
-        sequences, windows = _sample(task, jax.random.fold_in(key, first // batch), batch, data)
+        drawn_with = jax.random.fold_in(key, first // batch)
+        sequences, windows = _sample(task, whole, drawn_with, batch, data)
     else:
         indices = jnp.minimum(jnp.arange(first, first + batch), total - 1)
-        sequences, windows = _batch_at(task, indices, data)
+        sequences, windows = _batch_at(task, whole, indices, data)
     state, outputs = _begin(model, batch), []
     for inputs, mask in windows:
         state, window = _window(model, state, inputs, mask)

@@ -22,6 +22,7 @@ from tapehead.tasks import Task
 from tapehead.tasks.task import Data, Turn
 from tapehead.training.config import AnyConfig
 from tapehead.training.networks import one_of
+from tapehead.training.strengths import strengths
 
 Arrays = Any
 """The arrays of a network: the whole model with everything else replaced by `None`."""
@@ -140,10 +141,11 @@ def gradient(
     else:
         bucket = task.bucket(turn.number, config.batch, data)
         vector, metrics, carry = jax.lax.switch(bucket, branches, carry)
-    if config.l1:
-        vector += config.l1 * jnp.sign(as_vector(model)[0])
-    if config.l2:
-        vector += config.l2 * as_vector(model)[0]
+    if config.l1 or config.l1_parts:
+        l1 = strengths("l1_parts", model, config.l1, config.l1_parts)
+        vector += l1 * jnp.sign(as_vector(model)[0])
+    if config.l2 or config.l2_parts:
+        vector += strengths("l2_parts", model, config.l2, config.l2_parts) * as_vector(model)[0]
     return Gradient(vector, {**metrics, "gradient_norm": norm(vector)}, carry)
 
 

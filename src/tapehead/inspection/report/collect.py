@@ -1,6 +1,7 @@
 """`collect`: from a run folder to all that its report says and shows."""
 
 import json
+from collections.abc import Mapping
 from typing import Any
 
 import equinox as eqx
@@ -22,6 +23,7 @@ from tapehead.inspection.report.sequences import (
 from tapehead.inspection.report.story import evaluation_rows, outcome, tiles
 from tapehead.tasks import Task
 from tapehead.training import AnyConfig, Run, to_json
+from tapehead.training.config import PARTS
 
 STREAM = 0x5E9017
 """Folded into the run's seed, so that a report's sequences are none the run was trained on."""
@@ -33,7 +35,7 @@ def settings(config: AnyConfig) -> dict[str, dict[str, str]]:
     tables: dict[str, dict[str, str]] = {}
     rest: dict[str, Any] = {}
     for name, value in data.items():
-        if isinstance(value, dict):
+        if name in PARTS:
             entries = {k: v for k, v in value.items() if k != "name"}
             tables[f"{name.capitalize()}: {value['name']}"] = entries
         else:
@@ -50,6 +52,8 @@ def _told(value: Any) -> str:
         return "yes" if value else "no"
     if value is None:
         return "none"
+    if isinstance(value, Mapping):
+        return ", ".join(f"{name}: {number}" for name, number in value.items())
     return f"{value:,}" if isinstance(value, int) else str(value)
 
 

@@ -4,15 +4,15 @@ import dataclasses
 from dataclasses import dataclass
 from typing import ClassVar, NamedTuple, get_args
 
-import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float, Int, PRNGKeyArray, UInt8
+from jaxtyping import Array, Float, Int, UInt8
 
 from tapehead.datasets.polymusic import KEYS, Collection, Rolls, load_polymusic
 from tapehead.datasets.registry import Split
-from tapehead.errors import UserError, among, at_least
+from tapehead.errors import among, at_least
 from tapehead.sequences import Sequences
+from tapehead.tasks.finite import FiniteTask
 from tapehead.tasks.losses import bits_loss
 from tapehead.tasks.task import Data, Task
 
@@ -46,7 +46,7 @@ def gather(rolls: Rolls, most: int | None = None) -> Pieces:
 
 
 @dataclass(frozen=True)
-class MusicTask(Task):
+class MusicTask(FiniteTask):
     """The next step of a piano roll from all before it; a subclass says of which music.
 
     - Inputs `(time, batch, 88)`: at step t the keys of step t − 1, 1 where one sounds; all 0 at the
@@ -60,7 +60,6 @@ class MusicTask(Task):
     length. Its mean over the pieces of a split is thereby exactly what the papers report, the mean
     over all of the split's *steps*, in which a long piece counts for more than a short one.
 
-    Training batches are drawn with replacement; evaluations pass over every piece exactly once.
     The task uses all the updates it is given: it never counts as solved.
 
     Source: Boulanger-Lewandowski, Bengio and Vincent, "Modeling temporal dependencies in
@@ -114,13 +113,6 @@ class MusicTask(Task):
             weights=mask.astype(jnp.float32) / jnp.mean(data.lengths.astype(jnp.float32)),
             mask=mask,
         )
-
-    def sample(self, key: PRNGKeyArray, batch: int, data: Data = ()) -> Sequences:
-        """Pieces drawn uniformly, with replacement, from `data` (which cannot be left out)."""
-        if not isinstance(data, Pieces):
-            name = type(self).__name__
-            raise UserError(f"{name}: sample needs the task's data: sample(key, n, task.data())")
-        return self.batch_at(jax.random.randint(key, (batch,), 0, self.size(data)), data)
 
     def loss(
         self, outputs: Float[Array, "time *batch outputs"], targets: Array
