@@ -27,7 +27,8 @@ ROOMS: dict[str, set[str]] = {
     "models": CORE - {"sequences"} | {"cells", "memory", "networks"},
     "training": CORE | {"cells", "memory", "learning", "datasets", "tasks", "models"},
     "generation": CORE | {"datasets", "tasks"},
-    "inspection": CORE | {"cells", "memory", "datasets", "tasks", "models", "training"},
+    "inspection": CORE
+    | {"cells", "memory", "datasets", "generation", "tasks", "models", "training"},
     "testing": CORE | {"cells", "memory", "learning", "tasks", "models"},
     "comparison": CORE | {"tasks", "models", "training", "inspection"},
     "cli": CORE

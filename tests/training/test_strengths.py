@@ -69,7 +69,9 @@ def test_the_gradient_pulls_the_parts_to_zero():
     @eqx.filter_jit
     def both(model, key):
         configs = small_config(), small_config(**parts)
-        return [gradient(c, c.task, model, key, ()).vector for c in configs]
+        return [
+            gradient(c, c.task, model, Turn(jnp.int32(0), key, key), ()).vector for c in configs
+        ]
 
     plain, pulled = (
         named_leaves(as_vector(model)[1](vector)) for vector in both(model, jax.random.key(1))

@@ -30,6 +30,8 @@ MEASURES: dict[str, Measure] = {
     "bits": Measure("bits per sequence"),
     "loss": Measure("loss (nats per scored step)"),
     "nll": Measure("negative log-likelihood (nats per step)"),
+    "bits_per_character": Measure("bits per character"),
+    "perplexity": Measure("perplexity"),
     "accuracy": Measure("accuracy", "share"),
     "sequence_accuracy": Measure("sequences without error", "share"),
     "bit_accuracy": Measure("right bits", "share"),

@@ -21,9 +21,13 @@ from tapehead.inspection.report.sequences import (
     sizes_shown,
 )
 from tapehead.inspection.report.story import evaluation_rows, outcome, tiles
+from tapehead.inspection.report.text import samples, surprises, verdicts
 from tapehead.tasks import Task
 from tapehead.training import AnyConfig, Run, to_json
 from tapehead.training.config import PARTS
+
+READ = 200
+"""Texts that are classified for the confusion matrix."""
 
 STREAM = 0x5E9017
 """Folded into the run's seed, so that a report's sequences are none the run was trained on."""
@@ -73,6 +77,14 @@ def _seen(model: Cell, task: Task, seed: int) -> dict[str, Any]:
     drawn = draw(model, sizes_shown(task), key, data)
     memory = [inside(one) for one in drawn[::EACH]]
     seen: dict[str, Any] = {"memory": memory, "external": has_memory(drawn[0])}
+    vocabulary = task.vocabulary()
+    if vocabulary is not None and task.streams:
+        read = surprises(model, data, vocabulary)
+        return seen | {"passages": [read], "samples": samples(model, vocabulary, key)}
+    if vocabulary is not None:
+        batch = task.sample(key, READ, data)
+        passages, counts = verdicts(model, batch, vocabulary)
+        return seen | {"passages": passages, "confusion": counts}
     if task.output_kind == "classes" and np.count_nonzero(drawn[0].sequence.weights) == 1:
         cards, counts = classified(model, task, key, data)
         return seen | {"cards": cards, "confusion": counts}

@@ -26,6 +26,20 @@ class Row:
 
 
 @dataclass(frozen=True)
+class Passage:
+    """A text with a shade behind every piece.
+
+    **Attributes:**
+
+    - `title`: what it is.
+    - `pieces`: of each the text, a shade from -1 to 1, and what that says in words.
+    """
+
+    title: str
+    pieces: list[tuple[str, float, str]]
+
+
+@dataclass(frozen=True)
 class Content:
     """All that a report says and shows.
 
@@ -43,6 +57,7 @@ class Content:
     - `shown`: which network the examples come from, as a sentence.
     - `examples`: sequences with input, target and output.
     - `cards`: classified inputs; `confusion`: how often each class was taken for each.
+    - `passages`: texts shaded by what the network made of them; `samples`: texts it made up.
     - `memory`: sequences with what the memory held; `external`: whether it is an external memory.
     - `settings`: tables by title.
     - `command`: repeats the run; `versions`: of the libraries that made it.
@@ -65,5 +80,7 @@ class Content:
     examples: list[dict[str, Any]] = field(default_factory=list)
     cards: list[dict[str, Any]] = field(default_factory=list)
     confusion: list[list[int]] = field(default_factory=list)
+    passages: list[Passage] = field(default_factory=list)
+    samples: list[Passage] = field(default_factory=list)
     memory: list[dict[str, Any]] = field(default_factory=list)
     external: bool = False

@@ -8,6 +8,9 @@ from tapehead.inspection.report.panels import Panel, judged, panel
 from tapehead.sequences import Sequences
 from tapehead.tasks import Task
 
+MANY = 300
+"""Symbols or classes from which on there is no row for each."""
+
 
 def sigmoid(x: np.ndarray) -> np.ndarray:
     """The logistic function, without overflow."""
@@ -27,6 +30,8 @@ def _one_hot(symbols: np.ndarray, size: int) -> np.ndarray:
 def input_panel(task: Task, sequence: Sequences) -> Panel:
     """What the network reads: features, or one row for each symbol."""
     inputs = np.asarray(sequence.inputs)
+    if task.tokens and task.input_size > MANY:
+        return panel("Input: number of the symbol", inputs[:, None], rows="symbol")
     if task.tokens:
         return panel("Input", _one_hot(inputs, task.input_size), rows="symbol")
     return panel("Input", inputs, rows="channel")
@@ -54,6 +59,9 @@ def _class_panels(sequence: Sequences, outputs: np.ndarray) -> list[Panel]:
         mistaken[scored, said] = right != said
         verdict = f"{right}, recognised" if right == said else f"{right}, taken for {said}"
         return [drawn | {"wrong": np.argwhere(mistaken).tolist(), "verdict": verdict}]
+    if classes > MANY:
+        hit = np.where(scored, np.take_along_axis(chance, targets[:, None], axis=-1)[:, 0], np.nan)
+        return [panel("Probability of the right class", hit[:, None], rows="class", span=(0, 1))]
     asked = scored[:, None]
     truth = np.where(asked, _one_hot(targets, classes), np.nan)
     wrong = (_one_hot(chosen, classes) > 0) & (truth == 0)

@@ -6,7 +6,7 @@ from html import escape
 from importlib.resources import files
 from typing import Any
 
-from tapehead.inspection.report.content import Content, Row, Tile
+from tapehead.inspection.report.content import Content, Passage, Row, Tile
 
 SCRIPTS = ("base.js", "colour.js", "lines.js", "timeline.js", "page.js")
 
@@ -156,6 +156,44 @@ def _confusion(counts: list[list[int]]) -> str:
     )
 
 
+def _passage(passage: Passage) -> str:
+    def piece(text: str, shade: float, says: str) -> str:
+        if not shade:
+            return escape(text)
+        colour = "second" if shade > 0 else "accent"
+        depth = round(55 * abs(shade))
+        style = f"background:color-mix(in oklab, var(--{colour}) {depth}%, transparent)"
+        # The end of a line would have no room for a shade.
+        shown = escape(text.replace("\n", "↵\n"))
+        return f'<span style="{style}" title="{escape(says)}">{shown}</span>'
+
+    text = "".join(piece(*entry) for entry in passage.pieces)
+    return f'<h3>{escape(passage.title)}</h3>\n<div class="passage">{text}</div>'
+
+
+def _texts(content: Content) -> str:
+    parts = []
+    if content.samples:
+        parts += [
+            _lead(f"{escape(content.shown)} What the network makes up, at three temperatures."),
+            f"<figure>{''.join(map(_passage, content.samples))}</figure>",
+        ]
+        caption = "<b>What surprised it.</b> The darker, the more bits a symbol cost to predict."
+    else:
+        parts.append(
+            _lead(f"{escape(content.shown)} The first texts of the test set, then mistakes.")
+        )
+        caption = (
+            "<b>How the verdict came about.</b> Behind every word the verdict after it: the warm "
+            "colour for class 1, the cool one for class 0, the deeper the surer."
+        )
+    shaded = "".join(map(_passage, content.passages))
+    parts.append(f"<figure>{shaded}<figcaption>{caption}</figcaption></figure>")
+    if content.confusion:
+        parts.append(_confusion(content.confusion))
+    return _section("examples", "Worked examples", *parts)
+
+
 def _memory(content: Content) -> str:
     if content.external:
         return _section(
@@ -216,6 +254,8 @@ def render(content: Content) -> str:
         parts["Evaluations"] = _evaluations(content)
     if content.examples:
         parts["Examples"] = _examples(content)
+    elif content.passages:
+        parts["Examples"] = _texts(content)
     elif content.cards:
         parts["Examples"] = _classes(content)
     if content.memory:
