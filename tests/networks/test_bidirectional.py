@@ -137,9 +137,9 @@ def test_symbols_are_read_both_ways():
     tables = Embedding(4, 2, key=ONE), Embedding(4, 3, key=TWO)
     mask = np.array([[True, True], [True, False], [False, False]])
     expected = np.concatenate([cell.table[tokens] for cell in tables], axis=-1)
-    for given in (None, mask):
-        ys = run(Bidirectional(*tables), jnp.asarray(tokens), mask=given, feature_axes=0)
-        kept = expected if given is None else np.where(mask[..., None], expected, 0)
+    for padding in (None, mask):
+        ys = run(Bidirectional(*tables), jnp.asarray(tokens), mask=padding, feature_axes=0)
+        kept = expected if padding is None else np.where(mask[..., None], expected, 0)
         np.testing.assert_array_equal(ys, kept)
 
 

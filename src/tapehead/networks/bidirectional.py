@@ -137,11 +137,12 @@ class Bidirectional(Whole):
         starts: Bool[Array, "time *batch"] | None = None,
     ) -> tuple[BidirectionalState, Float[Array, "time *batch outputs"]]:
         """Read whole sequences both ways."""
-        if mask is None and starts is None:
-            index = None
-        else:
-            never = jnp.zeros_like(starts if mask is None else mask)
-            index = mirror(~never if mask is None else mask, never if starts is None else starts)
+        index, given = None, starts if mask is None else mask
+        if given is not None:
+            index = mirror(
+                jnp.ones_like(given) if mask is None else mask,
+                jnp.zeros_like(given) if starts is None else starts,
+            )
         # Padding stays where it is and sequences begin where they did: mask and starts hold for
         # the reversed sequences as well.
         after, ahead = self.forward.unroll(state.forward, xs, mask=mask, starts=starts)
