@@ -234,12 +234,12 @@ def reads_whole(cell: Cell) -> bool:
     return bool(whole_parts(cell))
 
 
-def expect_steps(owner: str, cell: Cell) -> None:
+def expect_steps(owner: str, cell: Cell, mend: str = "take a network of one direction") -> None:
     """Refuse a network that must read a sequence whole, where `owner` cuts time into pieces."""
     if parts := whole_parts(cell):
         raise UserError(
             f"{owner}: cuts time into windows, but {type(parts[0]).__name__} must read a sequence "
-            "whole; take bptt, or a network of one direction"
+            f"whole; {mend}"
         )
 
 

@@ -101,6 +101,7 @@ class Counting(StreamTask):
     """The stream 0, 1, 2, ..."""
 
     length: int = 4
+    forgotten: float = 0.0
     input_size = 100
 
     def data(self):
@@ -116,7 +117,16 @@ def test_a_stream_is_read_in_order():
         first = np.array([0, 16, 32]) + 4 * (number % 3)
         np.testing.assert_array_equal(batch.inputs, first + np.arange(4)[:, None])
         np.testing.assert_array_equal(batch.targets, batch.inputs + 1)
-        assert bool(task.begins(jnp.int32(number), 3, data)) == (number % 3 == 0)
+        begins = task.begins(turn(number, key), 3, data)
+        assert begins.tolist() == [number % 3 == 0] * 3
+
+
+def test_a_share_of_the_parts_is_forgotten():
+    task, data = Counting(forgotten=0.3), jnp.arange(5000)
+    keys = jax.random.split(jax.random.key(0), 40)
+    begins = jnp.stack([task.begins(turn(1, key), 50, data) for key in keys])
+    # Binomial with 2000 trials of 0.3: a deviation of 0.01; within five of them.
+    assert abs(float(jnp.mean(begins)) - 0.3) < 0.05
 
 
 @pytest.mark.parametrize("symbols", [2, 21, 50])

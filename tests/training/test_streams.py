@@ -23,6 +23,7 @@ class Letters(StreamTask):
     """A stream of four symbols."""
 
     length: int = 5
+    forgotten: float = 0.0
     input_size = 4
 
     def data(self):
@@ -76,6 +77,21 @@ def test_the_state_is_carried_over_updates():
             np.testing.assert_allclose(one[0], other, rtol=1e-5, atol=1e-6)
 
 
+def test_what_is_forgotten_is_not_carried():
+    config = dataclasses.replace(
+        CONFIG,
+        task=Letters(forgotten=1.0),
+        optimizer=dataclasses.replace(CONFIG.optimizer, learning_rate=1e-30),
+    )
+    progress, networks = trained(config, 3)
+    model, data = networks.model(progress.arrays, 0), config.task.data()
+    read = np.stack([data[32 * n + 10 :][:5] for n in range(2)], 1)
+    state, _ = model.unroll(model.initial_state((2,)), jnp.asarray(read))
+    carried = jax.tree.leaves(progress.carry.state)
+    for one, other in zip(carried, jax.tree.leaves(state), strict=True):
+        np.testing.assert_allclose(one[0], other, rtol=1e-5, atol=1e-6)
+
+
 def test_a_rule_without_windows_sees_every_piece_by_itself():
     progress, _ = trained(dataclasses.replace(CONFIG, rule=BPTT()), 2)
     assert progress.carry == ()
@@ -106,3 +122,10 @@ def test_carrying_helps_where_the_past_matters():
         losses.append(float(jnp.mean(config.task.loss(outputs, data[1:])[100:])))
     assert losses[0] < 0.05
     assert losses[1] > losses[0]
+
+
+def test_a_network_that_reads_sequences_whole_is_refused():
+    model = MODELS["elman"](hidden=3, embedding=2, bidirectional=True)
+    message = "^Letters: cuts time into windows, but Bidirectional must read a sequence whole"
+    with pytest.raises(ValueError, match=message):
+        trained(dataclasses.replace(CONFIG, model=model, rule=BPTT()), 1)

@@ -2,12 +2,14 @@
 
 import equinox as eqx
 import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
 from small_runs import small_config
 
 from tapehead.errors import UserError
 from tapehead.models import MODELS
+from tapehead.tasks.task import Turn
 from tapehead.training import from_json, to_json
 from tapehead.training.storage import named_leaves
 from tapehead.training.strengths import belongs, strengths

@@ -149,6 +149,7 @@ def check(config: AnyConfig) -> None:
     import equinox as eqx
     import jax
 
+    from tapehead.cell import expect_steps
     from tapehead.training.strengths import strengths
 
     task = config.task
@@ -157,6 +158,8 @@ def check(config: AnyConfig) -> None:
     def begin(key: jax.Array) -> Any:
         sizes = (task.input_size, task.output_size)
         model = config.model.build(*sizes, tokens=task.tokens, key=key)
+        if task.streams:
+            expect_steps(type(task).__name__, model)
         for name in ("l1_parts", "l2_parts"):
             strengths(name, model, 0.0, getattr(config, name))
         return config.rule.begin(model, (1,), key=key)

@@ -66,12 +66,12 @@ class TruncatedCarry(NamedTuple):
     **Attributes:**
 
     - `state`: the model's state after the last window.
-    - `first`: whether no window has been seen yet, and `state` is the initial one.
+    - `first`: of which sequences no window has been seen yet, and `state` is the initial one.
     - `key`: what the initial state was made with, so that its gradient can be taken.
     """
 
     state: State
-    first: Bool[Array, ""]
+    first: Bool[Array, "*batch"]
     key: PRNGKeyArray | None
 
 
@@ -107,8 +107,14 @@ class TruncatedBPTT(LearningRule):
 
         **Raises:** `UserError` if the model must read a sequence whole (`tapehead.cell.Whole`).
         """
-        expect_steps("TruncatedBPTT", model)
-        return TruncatedCarry(model.initial_state(batch, key=key), jnp.array(True), key)
+        expect_steps("TruncatedBPTT", model, "take bptt, or a network of one direction")
+        return TruncatedCarry(model.initial_state(batch, key=key), jnp.ones(batch, bool), key)
+
+    def renew(
+        self, carry: TruncatedCarry, begun: TruncatedCarry, lanes: Bool[Array, "*batch"]
+    ) -> TruncatedCarry:
+        """The states in `lanes` are marked as the first windows', and made in `gradient`."""
+        return TruncatedCarry(carry.state, carry.first | lanes, begun.key)
 
     def gradient(
         self, model: Model, carry: TruncatedCarry, window: Sequences, loss: Loss
@@ -122,4 +128,4 @@ class TruncatedBPTT(LearningRule):
             return window_loss(model, state, window, loss)
 
         grads, (state, metrics) = gradient(model)
-        return grads, TruncatedCarry(state, jnp.array(False), carry.key), metrics
+        return grads, TruncatedCarry(state, jnp.zeros(window.batch, bool), carry.key), metrics

@@ -7,9 +7,9 @@ from typing import Any, ClassVar, Literal, NamedTuple, TypeVar
 import equinox as eqx
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Float, PRNGKeyArray
+from jaxtyping import Array, Bool, Float, PRNGKeyArray
 
-from tapehead.cell import Cell
+from tapehead.cell import Cell, select
 from tapehead.sequences import Sequences
 
 Model = TypeVar("Model", bound=Cell)
@@ -50,6 +50,13 @@ class LearningRule(eqx.Module):
     @abc.abstractmethod
     def begin(self, model: Cell, batch: tuple[int, ...], *, key: PRNGKeyArray | None) -> Carry:
         """What to carry into the first window: the model's state and the rule's own memory."""
+
+    def renew(self, carry: Carry, begun: Carry, lanes: Bool[Array, "*batch"]) -> Carry:
+        """`carry`, but with the sequences in `lanes` begun anew, as `begun` has them.
+
+        By default every leaf of a carry leads with the batch axes.
+        """
+        return select(lanes, begun, carry)
 
     @abc.abstractmethod
     def gradient(

@@ -12,7 +12,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float, Int, PRNGKeyArray
 
-from tapehead.errors import UserError, at_least
+from tapehead.errors import UserError, at_least, within
 from tapehead.sequences import Sequences
 from tapehead.tasks.losses import class_loss, class_metrics
 from tapehead.tasks.task import Data, Task, Turn
@@ -28,7 +28,8 @@ class StreamTask(Task):
     Training cuts the stream into as many equal parts as a batch has sequences, and reads all of
     them side by side, `length` symbols an update. What the network carries is kept from one
     update to the next (under a rule with windows, such as truncated backpropagation through time)
-    until the parts end; then they begin anew.
+    until the parts end; then they begin anew. At every update what is carried of a few parts is
+    forgotten, so that networks learn to begin in the middle of a text.
 
     - Inputs `(time, batch)`: symbols.
     - Targets `(time, batch)`: the symbol after each. All steps have weight.
@@ -39,6 +40,8 @@ class StreamTask(Task):
 
     length: int = 64
     """Symbols of each part that an update sees."""
+    forgotten: float = 0.02
+    """Share of the parts of which at each update all that was read before is forgotten."""
 
     output_kind: ClassVar[str] = "classes"
     higher_is_better: ClassVar[bool] = False
@@ -49,6 +52,7 @@ class StreamTask(Task):
 
     def __post_init__(self):
         at_least(type(self).__name__, 1, length=self.length)
+        within(type(self).__name__, 0, 1, forgotten=self.forgotten)
 
     @abc.abstractmethod
     def data(self) -> Int[np.ndarray, " symbols"]:
@@ -95,9 +99,10 @@ class StreamTask(Task):
         parts = jnp.arange(batch) * (len(data) // batch)
         return self._cut(data, parts + position, self.length)
 
-    def begins(self, number: Int[Array, ""], batch: int, data: Data) -> Bool[Array, ""]:
-        """Whether the parts are read from their beginnings."""
-        return number % self._updates(batch, data) == 0
+    def begins(self, turn: Turn, batch: int, data: Data) -> Bool[Array, " batch"]:
+        """All parts where they are read from their beginnings; elsewhere a few of them."""
+        few = jax.random.bernoulli(turn.key, self.forgotten, (batch,))
+        return few | (turn.number % self._updates(batch, data) == 0)
 
     def size(self, data: Data) -> int:
         """The parts of a held-out stream."""

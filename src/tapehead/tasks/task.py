@@ -121,9 +121,9 @@ class Task(abc.ABC):
         """Which bucket update `number` draws from; the same for all networks of a run."""
         return jnp.zeros((), jnp.int32)
 
-    def begins(self, number: Int[Array, ""], batch: int, data: Data) -> Bool[Array, ""]:
-        """Whether the streams begin anew at update `number`; for tasks that stream."""
-        return jnp.ones((), bool)
+    def begins(self, turn: Turn, batch: int, data: Data) -> Bool[Array, " batch"]:
+        """Which of the streams begin anew at this `turn`; for tasks that stream."""
+        return jnp.ones(batch, bool)
 
     def size(self, data: Data) -> int | None:
         """How many different sequences `data` holds; `None` where they are generated."""

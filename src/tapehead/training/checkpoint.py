@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from tapehead.errors import UserError
-from tapehead.training.config import SCHEMA
+from tapehead.training.config import SCHEMA, completed
 from tapehead.training.run import first_difference
 from tapehead.training.storage import (
     fill,
@@ -107,9 +107,7 @@ class Checkpoints:
                 f"{path} has schema {manifest['schema']}, newer than this tapehead's {SCHEMA}: "
                 f"upgrade tapehead"
             )
-        # Through JSON, which knows no tuples.
-        ours = json.loads(json.dumps(self.config))
-        difference = first_difference(manifest["config"], ours)
+        difference = first_difference(completed(manifest["config"]), completed(self.config))
         if difference is not None:
             raise Unusable(
                 f"{path} was made with another config ({difference}): put the run's config.json "

@@ -1,6 +1,7 @@
 """`RunConfig`: everything needed to repeat a run, and its form as JSON."""
 
 import dataclasses
+import json
 import math
 import types
 import typing
@@ -118,6 +119,21 @@ def to_json(config: AnyConfig) -> dict[str, Any]:
             value = {"name": PARTS[entry.name].name_of(value), **settings}
         data[entry.name] = value
     return data
+
+
+def completed(data: Mapping[str, Any]) -> dict[str, Any]:
+    """A config's JSON data as it would be written today: newer settings are at their defaults.
+
+    What is not known is left as it is.
+    """
+    whole = {f.name: f.default for f in dataclasses.fields(RunConfig) if f.name not in PARTS}
+    filled: dict[str, Any] = {**whole, **data}
+    for kind, registry in PARTS.items():
+        entry = data.get(kind)
+        if isinstance(entry, Mapping) and entry.get("name") in registry:
+            settings = dataclasses.fields(registry[entry["name"]])
+            filled[kind] = {f.name: f.default for f in settings if f.init} | {**entry}
+    return json.loads(json.dumps(filled))
 
 
 def _fits(value: Any, annotation: Any) -> bool:

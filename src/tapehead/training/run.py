@@ -45,7 +45,14 @@ import jax
 from tapehead.cell import Cell
 from tapehead.errors import UserError, nearest
 from tapehead.tasks.vocabulary import Vocabulary
-from tapehead.training.config import SCHEMA, AnyConfig, from_json, part_from_json, to_json
+from tapehead.training.config import (
+    SCHEMA,
+    AnyConfig,
+    completed,
+    from_json,
+    part_from_json,
+    to_json,
+)
 from tapehead.training.storage import (
     fill,
     json_bytes,
@@ -205,7 +212,7 @@ class Run:
                 f"`tapehead resume {self.folder}`"
             )
         path = self.folder / "model" / CONFIG
-        made_with, ours = read_object(path), json.loads(json.dumps(to_json(self.config)))
+        made_with, ours = completed(read_object(path)), completed(to_json(self.config))
         for part in ("task", "model"):
             difference = first_difference(made_with.get(part), ours[part], part)
             if difference is not None:

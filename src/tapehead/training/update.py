@@ -13,7 +13,7 @@ import numpy as np
 from jax.flatten_util import ravel_pytree
 from jaxtyping import Array, Bool, Float, Int, PRNGKeyArray
 
-from tapehead.cell import Cell, select
+from tapehead.cell import Cell, expect_steps, select
 from tapehead.learning import stream_gradient
 from tapehead.learning.rule import Carry
 from tapehead.numerics import norm
@@ -105,6 +105,8 @@ def draw(
 
     `carry` is from the update before; it is used where a stream goes on and the rule has windows.
     """
+    if task.streams:
+        expect_steps(type(task).__name__, model)
     sample_key, model_key, noise_key = jax.random.split(turn.key, 3)
     sequences = task.draw(turn._replace(key=sample_key), config.batch, data, bucket)
     if config.weight_noise:
@@ -114,8 +116,8 @@ def draw(
     begun = config.rule.begin(model, sequences.batch, key=model_key)
     if not carries(config, task):
         return Batch(sequences, model, begun)
-    anew = task.begins(turn.number, config.batch, data)
-    return Batch(sequences, model, select(anew, begun, carry))
+    anew = task.begins(turn._replace(key=sample_key), config.batch, data)
+    return Batch(sequences, model, config.rule.renew(carry, begun, anew))
 
 
 def carries(config: AnyConfig, task: Task) -> bool:
