@@ -101,9 +101,9 @@ MNIST = Dataset(
     ),
 )
 
-# The archive's checksum is the one in many public registries of data sets, MLDatasets.jl and
-# CorpusLoaders.jl among them; the archive itself was not at hand. The two files of JSON lines
-# were made from its content.
+# The archive's checksum and size are those in the registry of github.com/huggingface/datasets
+# (datasets/imdb/dataset_infos.json); the archive itself was not at hand. The two files of JSON
+# lines were made from its content.
 IMDB = Dataset(
     name="imdb",
     title="Large Movie Review Dataset v1.0 (IMDB)",
@@ -257,8 +257,9 @@ POLYMUSIC = Dataset(
 )
 
 
-# The checksums of these two archives are those of several public registries, huggingface/datasets
-# (enwik8) among them; the archives were not at hand.
+# The archives were not at hand. enwik8's checksum and size are those in the registry of
+# github.com/huggingface/datasets (datasets/enwik8/dataset_infos.json); text8's are those that many
+# unrelated public programs verify it with.
 def _wikipedia(name: str, title: str, sha256: str, size: int) -> Dataset:
     return Dataset(
         name=name,
