@@ -28,6 +28,8 @@ PAIR_PRESETS: Mapping[tuple[str, str], Mapping[str, Any]] = {
     # A feed-forward controller would have to find the last five bits in memory.
     ("dynamic-ngrams", "ntm"): {"model.controller": "lstm"},
     ("mnist-rows", "dnc"): {"optimizer.learning_rate": 3e-3},
+    # Where each repeat begins is easier found by a controller that has counted.
+    ("repeat-copy", "ntm"): {"model.controller": "lstm"},
     ("priority-sort", "dnc"): {"model.slots": 64, "optimizer.learning_rate": 3e-3},
     ("priority-sort", "ntm"): {"model.read_heads": 4, "model.write_heads": 4},
 }
