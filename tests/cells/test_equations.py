@@ -9,6 +9,8 @@ import pytest
 from reference import gru_variants, linear, lstm_variants, xlstm
 from reference.elman import elman
 from reference.finite_differences import gradient
+from reference.gru import gru_reset_after, gru_reset_before
+from reference.lstm import lstm
 
 from tapehead import cells
 from tapehead.cells.s5 import hippo
@@ -20,6 +22,27 @@ ALLOWED = np.arange(5 * 8).reshape(5, 8) % 3 > 0
 # What makes the cell; the names of its weights; the reference with the same arguments, which
 # gives the outputs from the weights, the leaves of the first state and the inputs.
 CASES = {
+    "elman-tanh": (lambda key: cells.Elman(INPUTS, HIDDEN, key=key), RECURRENT, elman),
+    "elman-relu": (
+        lambda key: cells.Elman(INPUTS, HIDDEN, activation="relu", key=key),
+        RECURRENT,
+        lambda *args: elman(*args, phi=lambda x: np.maximum(x, 0)),
+    ),
+    "lstm": (
+        lambda key: cells.LSTM(INPUTS, HIDDEN, key=key),
+        RECURRENT,
+        lambda *args: lstm(*args)[0],
+    ),
+    "gru-reset-after": (
+        lambda key: cells.GRU(INPUTS, HIDDEN, key=key),
+        (*RECURRENT, "candidate_bias"),
+        gru_reset_after,
+    ),
+    "gru-reset-before": (
+        lambda key: cells.GRU(INPUTS, HIDDEN, reset_after=False, key=key),
+        RECURRENT,
+        gru_reset_before,
+    ),
     "peephole-lstm": (
         lambda key: cells.PeepholeLSTM(INPUTS, HIDDEN, key=key),
         (*RECURRENT, "peephole"),
@@ -154,11 +177,11 @@ def test_outputs_and_gradients_are_those_of_the_equations(x64, name):
     found = jax.jit(jax.grad(everything, argnums=(0, 1, 2), has_aux=True))
     (of_cell, of_state, of_xs), ys = found(cell, state, jnp.asarray(xs))
     arrays = [*(np.array(attrgetter(n)(cell)) for n in names), *map(np.array, state), xs]
-    np.testing.assert_allclose(ys, reference(*arrays), rtol=1e-11)
+    np.testing.assert_allclose(ys, reference(*arrays), rtol=1e-12)
     expected = gradient(lambda *args: np.sum(scores * reference(*args)), arrays)
     actual = [*(attrgetter(n)(of_cell) for n in names), *of_state, of_xs]
     for a, b in zip(actual, expected, strict=True):
-        np.testing.assert_allclose(a, b, rtol=1e-5, atol=1e-7)
+        np.testing.assert_allclose(a, b, rtol=1e-6, atol=1e-8)
 
 
 def test_the_truncated_gradient_is_that_of_1997(x64):
