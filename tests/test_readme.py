@@ -40,7 +40,12 @@ def test_the_two_setup_commands():
 def test_every_command_in_order(tmp_path):
     """As a user would: each in a process of its own, with the compiler's own settings."""
     environment = {name: value for name, value in os.environ.items() if name != "XLA_FLAGS"}
-    commands = tapehead_commands()
+    book = tmp_path / "text.txt"
+    book.write_text(README, encoding="utf-8")
+    commands = [
+        [word.replace("/path/to/a/text.txt", str(book)) for word in words]
+        for words in tapehead_commands()
+    ]
     assert commands[0] == ["train", "copy", "dnc"]
     for words in commands:
         done = subprocess.run(
