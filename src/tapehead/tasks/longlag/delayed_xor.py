@@ -69,9 +69,9 @@ class DelayedXor(Task):
         marked = (time == first) | (time == second)
         answer = jnp.sum(bits & marked, axis=0) == 1
         last = time == self.length - 1
-        inputs = jnp.stack([2.0 * bits - 1, marked.astype(jnp.float32)], axis=-1)
+        inputs = jnp.stack([jnp.where(bits, 1.0, -1.0), marked.astype(jnp.float32)], axis=-1)
         return Sequences(
-            inputs=inputs.astype(jnp.float32),
+            inputs=inputs,
             targets=jnp.where(last & answer, 1.0, 0.0)[..., None],
             weights=jnp.broadcast_to(last, marked.shape).astype(jnp.float32),
         )

@@ -1,6 +1,5 @@
 """First symbol: predict every next symbol, of which the last is the first again."""
 
-import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType

@@ -78,7 +78,7 @@ class LongLag(Task):
         return 2
 
     def sample(self, key: PRNGKeyArray, batch: int, data: Data = ()) -> Sequences:
-        """Answers by a fair coin, distractors uniform, as many more as the coin with 1 in 10 says."""
+        """Answers by a fair coin, distractors uniform, the end as chance has it."""
         answer_key, distractor_key, more_key = jax.random.split(key, 3)
         steps = 2 + self.q + MOST + 1
         answer = jax.random.randint(answer_key, (batch,), 0, 2)

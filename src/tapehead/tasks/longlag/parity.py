@@ -68,9 +68,9 @@ class Parity(Task):
         time = jnp.arange(self.max_length)[:, None]
         mask, last = time < lengths, time == lengths - 1
         odd = jnp.sum(bits & mask, axis=0) % 2 == 1
-        inputs = jnp.where(mask, 2.0 * bits - 1, 0)[..., None]
+        inputs = jnp.where(mask, jnp.where(bits, 1.0, -1.0), 0)[..., None]
         return Sequences(
-            inputs=inputs.astype(jnp.float32),
+            inputs=inputs,
             targets=jnp.where(last & odd, 1.0, 0.0)[..., None],
             weights=last.astype(jnp.float32),
             mask=mask,

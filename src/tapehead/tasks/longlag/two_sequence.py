@@ -144,7 +144,7 @@ class TwoSequence(Task):
     def metrics(
         self, outputs: Float[Array, "time *batch outputs"], sequences: Sequences
     ) -> dict[str, Float[Array, "*batch"]]:
-        """`error`, `squared_error`, `accuracy` within the variant's tolerance; see `value_metrics`."""
+        """Those of `value_metrics`, with the tolerance of the variant."""
         return value_metrics(outputs, sequences, tolerance=CRITERIA[self.variant].tolerance)
 
     def solved(self, metrics: Mapping[str, float]) -> bool:
