@@ -1,10 +1,8 @@
 """Continual embedded Reber grammar: predict a stream of strings that is never cut."""
 
 import dataclasses
-from collections.abc import Mapping
 from dataclasses import dataclass
-from types import MappingProxyType
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import jax
 import jax.numpy as jnp
@@ -54,7 +52,6 @@ class ContinualReber(EmbeddedReber):
     """Symbols of a stream that are read, and as many that are predicted."""
 
     sizes: ClassVar[tuple[int, ...]] = (100, 1000, 10_000)
-    defaults: ClassVar[Mapping[str, Any]] = MappingProxyType({"batch": 1})
 
     def __post_init__(self):
         at_least("ContinualReber", 1, length=self.length)

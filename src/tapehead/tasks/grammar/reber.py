@@ -1,9 +1,6 @@
 """Embedded Reber grammar: predict every next symbol of one string."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from types import MappingProxyType
-from typing import Any, ClassVar
 
 import jax
 import jax.numpy as jnp
@@ -58,8 +55,6 @@ class Reber(EmbeddedReber):
 
     longest: int = 32
     """Most symbols in a string."""
-
-    defaults: ClassVar[Mapping[str, Any]] = MappingProxyType({"batch": 1})
 
     def __post_init__(self):
         at_least("Reber", SHORTEST, longest=self.longest)

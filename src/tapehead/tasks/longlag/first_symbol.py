@@ -1,9 +1,7 @@
 """First symbol: predict every next symbol, of which the last is the first again."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from types import MappingProxyType
-from typing import Any, ClassVar, Literal, get_args
+from typing import ClassVar, Literal, get_args
 
 import jax
 import jax.numpy as jnp
@@ -57,7 +55,6 @@ class FirstSymbol(Task):
     axis: ClassVar[str] = "lag"
     score: ClassVar[str] = "accuracy"
     determined: ClassVar[bool] = False
-    defaults: ClassVar[Mapping[str, Any]] = MappingProxyType({"batch": 1})
 
     def __post_init__(self):
         at_least("FirstSymbol", 3, p=self.p)

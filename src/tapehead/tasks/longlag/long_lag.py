@@ -1,10 +1,8 @@
 """Long lag: tell the second symbol of a sequence after very many that do not matter."""
 
 import dataclasses
-from collections.abc import Mapping
 from dataclasses import dataclass
-from types import MappingProxyType
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import jax
 import jax.numpy as jnp
@@ -62,7 +60,6 @@ class LongLag(Task):
     axis: ClassVar[str] = "lag"
     sizes: ClassVar[tuple[int, ...]] = (50, 100, 200)
     score: ClassVar[str] = "accuracy"
-    defaults: ClassVar[Mapping[str, Any]] = MappingProxyType({"batch": 1})
 
     def __post_init__(self):
         at_least("LongLag", 1, p=self.p, q=self.q)
@@ -125,7 +122,3 @@ class LongLag(Task):
     def resized(self, size: int) -> "LongLag":
         """That many distractors before the end may come."""
         return dataclasses.replace(self, q=size)
-
-    def evaluations(self) -> dict[str, Task]:
-        """Twice the lag."""
-        return {f"lag {2 * self.q}": self.resized(2 * self.q)}
