@@ -11,28 +11,32 @@ from pathlib import Path
 import equinox as eqx
 import jax.numpy as jnp
 import numpy as np
+from jaxtyping import Array
 
 from tapehead import Cell
 from tapehead.tasks import Task
 from tapehead.training import Run
 
+TOGETHER = 100
+"""Strings that are read side by side."""
+
 
 @eqx.filter_jit
-def accepted(model: Cell, task: Task, first: int) -> jnp.ndarray:
-    """Which of 100 strings, from number `first` on, the network accepts."""
-    strings = task.batch_at(first + jnp.arange(100), ())
+def accepted(model: Cell, task: Task, first: Array) -> Array:
+    """Which of the next strings, from number `first` on, the network accepts."""
+    strings = task.batch_at(first + jnp.arange(TOGETHER), ())
     state = model.initial_state(strings.batch)
     _, outputs = model.unroll(state, strings.inputs, mask=strings.mask)
     return task.metrics(outputs, strings)["sequence_accuracy"] == 1
 
 
 def largest(model: Cell, task: Task, limit: int) -> int:
-    """The n before the first string that is not accepted, at most `limit`."""
-    for first in range(0, limit, 100):
-        whole = task.resized(min(first + 100, limit))
-        wrong = np.flatnonzero(~np.asarray(accepted(model, whole, first)))
+    """The n before that of the first string that is not accepted, at most `limit`."""
+    whole = task.resized(limit)
+    for first in range(0, limit, TOGETHER):
+        wrong = np.flatnonzero(~np.asarray(accepted(model, whole, jnp.asarray(first))))
         if wrong.size:
-            return min(first + int(wrong[0]), limit)
+            return min(task.shortest - 1 + first + int(wrong[0]), limit)
     return limit
 
 
