@@ -14,7 +14,7 @@ import numpy as np
 from jaxtyping import Array
 
 from tapehead import Cell
-from tapehead.tasks import Task
+from tapehead.tasks.grammar.counting import Counting
 from tapehead.training import Run
 
 TOGETHER = 100
@@ -22,7 +22,7 @@ TOGETHER = 100
 
 
 @eqx.filter_jit
-def accepted(model: Cell, task: Task, first: Array) -> Array:
+def accepted(model: Cell, task: Counting, first: Array) -> Array:
     """Which of the next strings, from number `first` on, the network accepts."""
     strings = task.batch_at(first + jnp.arange(TOGETHER), ())
     state = model.initial_state(strings.batch)
@@ -30,7 +30,7 @@ def accepted(model: Cell, task: Task, first: Array) -> Array:
     return task.metrics(outputs, strings)["sequence_accuracy"] == 1
 
 
-def largest(model: Cell, task: Task, limit: int) -> int:
+def largest(model: Cell, task: Counting, limit: int) -> int:
     """The n before that of the first string that is not accepted, at most `limit`."""
     whole = task.resized(limit)
     for first in range(0, limit, TOGETHER):

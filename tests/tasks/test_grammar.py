@@ -37,7 +37,7 @@ def measure(task, outputs, batch):
 def texts(batch):
     """Every sequence's symbols, the last one predicted included."""
     shown = np.concatenate([batch.inputs[:1], batch.targets])
-    some = shown.any(axis=-1)
+    some = np.asarray(shown.any(axis=-1))
     return [
         "".join("BTPSXVE"[i] for i in shown[some[:, b], b].argmax(-1))
         for b in range(shown.shape[1])
