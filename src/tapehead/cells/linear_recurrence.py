@@ -96,6 +96,12 @@ def _backward(kept: tuple[Array, Array, Array], of_hs: Array) -> tuple[Array, Ar
 in_turn.defvjp(_forward, _backward)
 
 
+def recurrence(a: Array, b: Array, before: Array) -> Array:
+    """All h of h_t = a_t ∘ h_{t−1} + b_t: in turn on a CPU, where that is faster, else at once."""
+    through = in_turn if jax.default_backend() == "cpu" else at_once
+    return through(a, b, before)
+
+
 class LinearRecurrence(Cell):
     """A cell with h_t = a_t ∘ h_{t−1} + b_t, where a_t and b_t depend on x_t alone.
 
@@ -160,7 +166,6 @@ class LinearRecurrence(Cell):
             # Where a sequence begins, what came before counts for nothing.
             fresh = self.unpack(self.initial_state(xs.shape[1:-1]))
             a, b = select(starts, (jnp.zeros_like(a), a * fresh + b), (a, b))
-        through = in_turn if jax.default_backend() == "cpu" else at_once
-        hs = through(a, b, before)
+        hs = recurrence(a, b, before)
         ys = self.emit(hs, xs)
         return self.pack(hs[-1]), ys if mask is None else select(mask, ys, jnp.zeros_like(ys))

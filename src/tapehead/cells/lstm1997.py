@@ -7,9 +7,10 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float, PRNGKeyArray
+from jaxtyping import Array, Bool, Float, PRNGKeyArray
 
-from tapehead.cell import Cell, expect_features
+from tapehead.cell import Cell, expect_features, select
+from tapehead.cells.linear_recurrence import recurrence
 from tapehead.errors import UserError, at_least
 
 
@@ -35,6 +36,11 @@ def _schedule(owner: str, name: str, value: float | Sequence[float], blocks: int
             f"{len(values)}"
         )
     return values * blocks if len(values) == 1 else values
+
+
+def _hold(values: Array) -> tuple[Array, Array]:
+    """The coefficients of a linear recurrence that keeps what it has."""
+    return jnp.ones_like(values), jnp.zeros_like(values)
 
 
 class LSTM1997(Cell):
@@ -136,7 +142,16 @@ class LSTM1997(Cell):
     def _gates(self, state: LSTM1997State, x: Array) -> tuple[Array, Array]:
         """g(net^c) of every cell, and all gates, `(*batch, kinds · blocks)`."""
         before = jax.lax.stop_gradient(state.units) if self.truncated else state.units
-        net = jnp.concatenate([x, before], axis=-1) @ self.weight.T + self.bias
+        inputs, units = self._split
+        return self._squash(x @ inputs.T + before @ units.T + self.bias)
+
+    @property
+    def _split(self) -> tuple[Array, Array]:
+        """The weights of the inputs, and those of what cells and gates gave."""
+        inputs = self.weight.shape[1] - self.weight.shape[0]
+        return self.weight[:, :inputs], self.weight[:, inputs:]
+
+    def _squash(self, net: Array) -> tuple[Array, Array]:
         squashed = jax.nn.sigmoid(net)
         return 4 * squashed[..., : self._cells] - 2, squashed[..., self._cells :]
 
@@ -149,13 +164,73 @@ class LSTM1997(Cell):
     ) -> tuple[LSTM1997State, Float[Array, "*batch cells"]]:
         """One step of the equations above."""
         expect_features("LSTM1997", x, self.weight.shape[1] - self.weight.shape[0])
-        entering, gates = self._gates(state, x)
+        return self._advance(state.internal, *self._gates(state, x))
+
+    def _advance(
+        self, internal: Array, entering: Array, gates: Array
+    ) -> tuple[LSTM1997State, Array]:
+        """The state and the output, from s before the step, g(net^c) and the gates."""
         enter, leave, *forget = jnp.split(gates, 2 + self.forget_gates, axis=-1)
-        kept = self._each(forget[0]) * state.internal if forget else state.internal
-        internal = kept + self._each(enter) * entering
+        kept = self._each(forget[0]) * internal if forget else internal
+        return self._give(kept + self._each(enter) * entering, leave, gates)
+
+    def _give(self, internal: Array, leave: Array, gates: Array) -> tuple[LSTM1997State, Array]:
+        """The state and the output, from s after the step."""
         given = self._each(leave) * (2 * jax.nn.sigmoid(internal) - 1)
         units = jnp.concatenate([given, gates], axis=-1)
         return LSTM1997State(internal, units), given
+
+    def unroll(
+        self,
+        state: LSTM1997State,
+        xs: Float[Array, "time *batch inputs"],
+        *,
+        mask: Bool[Array, "time *batch"] | None = None,
+        starts: Bool[Array, "time *batch"] | None = None,
+    ) -> tuple[LSTM1997State, Float[Array, "time *batch cells"]]:
+        """As `Cell.unroll`; the truncated gradient all steps at once (in reverse mode only).
+
+        A first pass in turn, which no gradient goes through, finds what cells and gates give. With
+        that as a constant all nets are one product, and s is a linear recurrence.
+        """
+        expect_features("LSTM1997", xs, self.weight.shape[1] - self.weight.shape[0])
+        if not self.truncated or xs.shape[0] == 0:
+            return super().unroll(state, xs, mask=mask, starts=starts)
+        if mask is not None:
+            # Padding may hold anything, NaN included.
+            xs = select(mask, xs, jnp.zeros_like(xs))
+        inputs, units = self._split
+        nets = xs @ inputs.T + self.bias
+        fresh = jax.tree.map(jnp.zeros_like, state)
+
+        def body(state: LSTM1997State, step: Any) -> tuple[LSTM1997State, Array]:
+            net, mask, start = step
+            if start is not None:
+                state = select(start, fresh, state)
+            after, _ = self._advance(state.internal, *self._squash(net + state.units @ frozen.T))
+            return after if mask is None else select(mask, after, state), state.units
+
+        frozen, begin, driven = jax.lax.stop_gradient((units, state, nets))
+        before = jax.lax.stop_gradient(jax.lax.scan(body, begin, (driven, mask, starts))[1])
+        entering, gates = self._squash(nets + before @ units.T)
+        enter, leave, *forget = jnp.split(gates, 2 + self.forget_gates, axis=-1)
+        added = self._each(enter) * entering
+        kept = self._each(forget[0]) if forget else jnp.ones_like(added)
+        if mask is not None:
+            kept, added = select(mask, (kept, added), _hold(added))
+        if starts is not None:
+            kept = select(starts, jnp.zeros_like(kept), kept)
+        internal = recurrence(kept, added, state.internal)
+        after, ys = self._give(internal, leave, gates)
+        given = after.units
+        if mask is not None:
+            ys = select(mask, ys, jnp.zeros_like(ys))
+            # What was given at the last step that was no padding, or since when it began anew.
+            kept, added = select(mask, (jnp.zeros_like(given), given), _hold(given))
+            if starts is not None:
+                kept = select(starts, jnp.zeros_like(kept), kept)
+            given = recurrence(kept, added, state.units)
+        return LSTM1997State(internal[-1], given[-1]), ys
 
     def observe(self, state: LSTM1997State, x: Array) -> dict[str, Any]:
         """The gates of every block, and what would enter the cells."""

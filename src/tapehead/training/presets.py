@@ -19,19 +19,62 @@ MODEL_PRESETS: Mapping[str, Mapping[str, Any]] = {
     "dnc": {**GENTLE, "optimizer.learning_rate": 1e-2},
     "gru": GENTLE,
     "lstm": GENTLE,
+    "lstm-1997": {**GENTLE, "optimizer.learning_rate": 1e-2},
     "ntm": {**GENTLE, "model.controller": "feedforward"},
 }
 """What suits a model on any task, by the names of a config: `batch`, `model.slots`, `optimizer`."""
 
+# The nets of the LSTM's paper: a few cells and one sequence at a time, which is cheap that small.
+TWO_BLOCKS = {"batch": 1, "model.hidden": 4, "evaluate_every": 1000}
+# Noise on the weights goes on moving up-counts and down-counts towards each other when all strings
+# of training are right already, by margins that have no gradient left.
+COUNTERS = {
+    "batch": 1,
+    "updates": 60_000,
+    "evaluate_every": 2000,
+    "weight_noise": 0.05,
+    "optimizer.learning_rate": 1e-2,
+    "model.hidden": 2,
+    "model.block_size": 1,
+}
+
 PAIR_PRESETS: Mapping[tuple[str, str], Mapping[str, Any]] = {
+    ("adding", "lstm-1997"): {**TWO_BLOCKS, "updates": 50_000, "model.input_bias": -3.0},
+    ("anbn", "lstm-1997"): COUNTERS,
+    ("anbncn", "lstm-1997"): {**COUNTERS, "updates": 100_000},
     ("dynamic-ngrams", "dnc"): {"optimizer.learning_rate": 3e-3},
     # A feed-forward controller would have to find the last five bits in memory.
     ("dynamic-ngrams", "ntm"): {"model.controller": "lstm"},
     ("mnist-rows", "dnc"): {"optimizer.learning_rate": 3e-3},
     # Where each repeat begins is easier found by a controller that has counted.
     ("repeat-copy", "ntm"): {"model.controller": "lstm"},
+    ("long-lag", "lstm-1997"): {
+        **TWO_BLOCKS,
+        "updates": 20_000,
+        "model.hidden": 2,
+        "model.block_size": 1,
+        "model.input_bias": -3.0,
+    },
     ("priority-sort", "dnc"): {"model.slots": 64, "optimizer.learning_rate": 3e-3},
     ("priority-sort", "ntm"): {"model.read_heads": 4, "model.write_heads": 4},
+    ("reber", "lstm-1997"): {
+        "batch": 1,
+        "updates": 60_000,
+        "evaluate_every": 500,
+        "clip_norm": None,
+        "optimizer": "sgd",
+        "optimizer.learning_rate": 1.0,
+        "optimizer.schedule": "constant",
+        "model.block_size": 1,
+        "model.output_bias": -1.0,
+        "model.spread": 0.2,
+    },
+    ("temporal-order", "lstm-1997"): {
+        **TWO_BLOCKS,
+        "updates": 30_000,
+        "evaluate_every": 500,
+        "model.input_bias": -2.0,
+    },
 }
 """What suits a task and a model together."""
 

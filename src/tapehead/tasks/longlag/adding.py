@@ -12,6 +12,7 @@ from jaxtyping import Array, Float, PRNGKeyArray
 
 from tapehead.errors import among, at_least
 from tapehead.sequences import Sequences
+from tapehead.tasks.longlag.marked import marked_numbers
 from tapehead.tasks.losses import value_loss, value_metrics
 from tapehead.tasks.task import Data, Task
 
@@ -75,47 +76,28 @@ class Adding(Task):
         """The answer."""
         return 1
 
-    @property
-    def _longest(self) -> int:
-        return self.length + (self.length // 10 if self.form == "1997" else 0)
-
     def sample(self, key: PRNGKeyArray, batch: int, data: Data = ()) -> Sequences:
         """Numbers, marks and lengths, all uniform."""
-        number_key, first_key, second_key, length_key = jax.random.split(key, 4)
-        old = self.form == "1997"
-        steps = self._longest
-        numbers = jax.random.uniform(
-            number_key, (steps, batch), jnp.float32, -1.0 if old else 0.0, 1.0
-        )
-        half = self.length // 2
-        if old:
-            lengths = jax.random.randint(length_key, (batch,), self.length, steps + 1)
-            early = max(half - 1, 2)
-            first = jax.random.randint(first_key, (batch,), 0, min(10, early))
-            second = jax.random.randint(second_key, (batch,), 0, early - 1)
-            second = jnp.where(second >= first, second + 1, second)
+        if self.form == "1997":
+            drawn = marked_numbers(key, batch, length=self.length, low=-1.0)
+            counted = jnp.sum(jnp.where(drawn.counted, drawn.inputs[..., 0], 0), axis=0)
+            inputs, last, mask, answer = drawn.inputs, drawn.last, drawn.mask, 0.5 + counted / 4
         else:
-            lengths = jnp.full(batch, steps)
+            number_key, first_key, second_key = jax.random.split(key, 3)
+            numbers = jax.random.uniform(number_key, (self.length, batch))
+            half = self.length // 2
             first = jax.random.randint(first_key, (batch,), 0, half)
-            second = jax.random.randint(second_key, (batch,), half, steps)
-        time = jnp.arange(steps)[:, None]
-        marked = (time == first) | (time == second)
-        ends = (time == 0) | (time == lengths - 1)
-        mask = time < lengths
-        if old:
-            counted = jnp.sum(jnp.where(marked & (time > 0), numbers, 0), axis=0)
-            marks = jnp.where(ends, -1.0, marked.astype(jnp.float32))
-            answer = 0.5 + counted / 4
-        else:
+            second = jax.random.randint(second_key, (batch,), half, self.length)
+            time = jnp.arange(self.length)[:, None]
+            marked = (time == first) | (time == second)
             answer = jnp.sum(jnp.where(marked, numbers, 0), axis=0)
-            marks = marked.astype(jnp.float32)
-        last = time == lengths - 1
-        inputs = jnp.stack([numbers, marks], axis=-1)
+            inputs = jnp.stack([numbers, marked.astype(jnp.float32)], axis=-1)
+            last, mask = jnp.broadcast_to(time == self.length - 1, numbers.shape), None
         return Sequences(
-            inputs=jnp.where(mask[..., None], inputs, 0),
+            inputs=inputs,
             targets=jnp.where(last, answer, 0)[..., None],
             weights=last.astype(jnp.float32),
-            mask=mask if old else None,
+            mask=mask,
         )
 
     def loss(

@@ -1,0 +1,1 @@
+"""Tasks whose sequences are strings of a formal grammar."""

@@ -1,0 +1,131 @@
+"""What tasks of languages with counts of symbols share: aⁿbⁿ and aⁿbⁿcⁿ."""
+
+import dataclasses
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Any, ClassVar
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float, Int, PRNGKeyArray
+
+from tapehead.errors import UserError, at_least
+from tapehead.sequences import Sequences
+from tapehead.tasks.losses import bit_metrics, bits_loss
+from tapehead.tasks.task import Data, Task
+
+MARKER = 0
+"""The symbol before and after every string; the letters come after it."""
+
+
+@dataclass(frozen=True)
+class Counting(Task):
+    """Say after every symbol of a string which may come next; the string is as many of each letter.
+
+    The strings are one for every n from `shortest` to `longest`. Training draws n uniformly;
+    tests pass over every string once. With L letters a string takes `L n + 1` steps; batches are
+    padded.
+
+    - Inputs `(time, batch, L + 1)`: the marker, then the string, one-hot: marker, a, b, ...
+    - Targets `(time, batch, L + 1)`: 1 for each symbol that may come next: a at first, a or b
+        after an a; then what the counts say; at the end the marker.
+    """
+
+    shortest: int = 1
+    """The smallest n."""
+    longest: int = 10
+    """The largest n."""
+
+    letters: ClassVar[int]
+    axis: ClassVar[str] = "n"
+    sizes: ClassVar[tuple[int, ...]] = (10, 20, 50, 100, 200, 500, 1000)
+    defaults: ClassVar[Mapping[str, Any]] = MappingProxyType({"stop_when_solved": False})
+
+    def __post_init__(self):
+        owner = type(self).__name__
+        at_least(owner, 1, shortest=self.shortest)
+        if self.longest < self.shortest:
+            raise UserError(
+                f"{owner}: longest must be at least shortest ({self.shortest}), got {self.longest}"
+            )
+
+    @property
+    def input_size(self) -> int:
+        """The marker and the letters."""
+        return 1 + self.letters
+
+    @property
+    def output_size(self) -> int:
+        """The marker and the letters."""
+        return 1 + self.letters
+
+    def size(self, data: Data) -> int:
+        """How many strings there are."""
+        return self.longest - self.shortest + 1
+
+    def batch_at(self, indices: Int[Array, " batch"], data: Data) -> Sequences:
+        """The strings by their n, of which the first is `shortest`."""
+        n = self.shortest + indices
+        time = jnp.arange(self.letters * self.longest + 1)[:, None]
+        # Step 0 shows the marker; the letter of a later step, counted from 1, is one for every n.
+        shown = jnp.where(time == 0, MARKER, (time - 1) // n + 1)
+        mask = time <= self.letters * n
+        following = jnp.where(time == self.letters * n, MARKER, time // n + 1)
+        targets = jax.nn.one_hot(following, self.output_size, dtype=jnp.float32)
+        # How many a's there will be is not known before they end.
+        undecided = ((time >= 1) & (time <= n))[..., None]
+        targets = jnp.where(undecided, jnp.zeros(self.output_size).at[1:3].set(1), targets)
+        inputs = jax.nn.one_hot(shown, self.input_size, dtype=jnp.float32)
+        return Sequences(
+            inputs=jnp.where(mask[..., None], inputs, 0),
+            targets=jnp.where(mask[..., None], targets, 0),
+            weights=mask.astype(jnp.float32),
+            mask=mask,
+        )
+
+    def sample(self, key: PRNGKeyArray, batch: int, data: Data = ()) -> Sequences:
+        """Strings with n uniform from `shortest` to `longest`."""
+        return self.batch_at(jax.random.randint(key, (batch,), 0, self.size(data)), data)
+
+    def loss(
+        self, outputs: Float[Array, "time *batch outputs"], targets: Array
+    ) -> Float[Array, "time *batch"]:
+        """The sigmoid cross-entropy of every symbol by itself, summed, in nats."""
+        return bits_loss(outputs, targets)
+
+    def metrics(
+        self, outputs: Float[Array, "time *batch outputs"], sequences: Sequences
+    ) -> dict[str, Float[Array, "*batch"]]:
+        """Those of `bit_metrics`; `sequence_accuracy` is 1 where the string is accepted."""
+        return bit_metrics(outputs, sequences)
+
+    def solve(self, sequences: Sequences) -> np.ndarray:
+        """Count the letters and keep to the language."""
+        inputs = np.asarray(sequences.inputs)
+        targets = np.zeros(inputs.shape, np.float32)
+        for b in range(inputs.shape[1]):
+            counts = [0] * (self.letters + 1)
+            for t in np.flatnonzero(inputs[:, b].sum(axis=-1)):
+                symbol = int(inputs[t, b].argmax())
+                counts[symbol] += 1
+                if symbol <= 1:
+                    legal = [1, 2] if symbol else [1]
+                elif counts[symbol] < counts[1]:
+                    legal = [symbol]
+                else:
+                    legal = [MARKER if symbol == self.letters else symbol + 1]
+                targets[t, b, legal] = 1
+        return targets
+
+    def resized(self, size: int) -> "Counting":
+        """All strings from n of `shortest` (or `size`, if that is less) up to `size`.
+
+        A network generalises to n if it accepts all of them: a `sequence_accuracy` of 1.
+        """
+        return dataclasses.replace(self, shortest=min(self.shortest, size), longest=size)
+
+    def evaluations(self) -> dict[str, Task]:
+        """Strings up to ten times as long."""
+        return {f"n {10 * self.longest}": self.resized(10 * self.longest)}
