@@ -36,7 +36,18 @@ from tapehead.cells import (
 )
 from tapehead.errors import UserError
 from tapehead.learning import BPTT, LearningRule, TruncatedBPTT
-from tapehead.memory import DNC, NTM, DNCMemory, Memory, MemoryCell, NTMMemory
+from tapehead.memory import (
+    DNC,
+    NTM,
+    DNCMemory,
+    Memory,
+    MemoryCell,
+    NTMMemory,
+    StackMemory,
+    StackRNN,
+    TapeMemory,
+    TapeRNN,
+)
 from tapehead.sequences import Sequences
 
 __all__ = [
@@ -77,6 +88,10 @@ __all__ = [
     "Residual",
     "SelectiveSSM",
     "Sequences",
+    "StackMemory",
+    "StackRNN",
+    "TapeMemory",
+    "TapeRNN",
     "TruncatedBPTT",
     "UserError",
     "Zoneout",
