@@ -85,7 +85,9 @@ class TapeMemory(MovingMemory):
     def notice(self, state: TapeState, x: Float[Array, "*batch features"]) -> TapeState:
         """Count the inputs up to the first that asks for an answer."""
         answering = state.answering | (x[..., -1] > 0.5)
-        return TapeState(state.tapes, state.length + ~answering, answering)
+        return TapeState(
+            state.tapes, jnp.where(answering, state.length, state.length + 1), answering
+        )
 
     def step(
         self, state: TapeState, interface: MovingInterface
