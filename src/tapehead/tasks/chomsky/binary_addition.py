@@ -35,7 +35,7 @@ class BinaryAddition(TwoNumbers):
     >>> batch = task.sample(jax.random.key(0), 1)
     >>> steps = batch.mask[:, 0].sum()
     >>> print(batch.inputs[:, 0].argmax(-1), "->", batch.targets[8:steps, 0])
-    [] -> []
+    [0 1 0 2 0 1 0 1 3 3 3 3 3 0 0 0 0] -> [0 0 1 1 2]
     >>> task.answer([1, 0, 0, 1, 2, 0, 0, 0, 0, 0, 1])  # 9 + 32 = 41
     [1, 0, 0, 1, 0, 1, 2]
     """

@@ -36,7 +36,7 @@ class BinaryMultiplication(TwoNumbers):
     >>> batch = task.sample(jax.random.key(0), 1)
     >>> steps = batch.mask[:, 0].sum()
     >>> print(batch.inputs[:, 0].argmax(-1), "->", batch.targets[8:steps, 0])
-    [] -> []
+    [0 1 0 2 0 1 0 1 3 3 3 3 3 3 0 0 0] -> [0 0 1 0 1 2]
     >>> task.answer([1, 0, 1, 2, 1, 1])  # 5 × 3 = 15
     [1, 1, 1, 1, 2]
     """

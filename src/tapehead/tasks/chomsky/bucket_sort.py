@@ -25,7 +25,7 @@ class BucketSort(StringTask):
     >>> task = BucketSort(6, 6)
     >>> batch = task.sample(jax.random.key(0), 1)
     >>> print(batch.inputs[:, 0].argmax(-1), "->", batch.targets[6:, 0])
-    [] -> []
+    [2 2 1 0 1 2 5 5 5 5 5 5] -> [0 1 1 2 2 2]
     >>> task.answer([1, 0, 4, 1])
     [0, 1, 1, 4]
     """

@@ -26,7 +26,7 @@ class ComputeSqrt(StringTask):
     >>> task = ComputeSqrt(7, 7)
     >>> batch = task.sample(jax.random.key(0), 1)
     >>> print(batch.inputs[:, 0].argmax(-1), "->", batch.targets[7:, 0])
-    [] -> []
+    [0 1 1 1 0 0 0 2 2 2 2] -> [0 1 1 1]
     >>> task.answer([1, 0, 0, 1, 0, 1])  # 37: 6 × 6 = 36
     [1, 1, 0]
     """

@@ -28,7 +28,7 @@ class CycleNavigation(StringTask):
     >>> task = CycleNavigation(6, 6)
     >>> batch = task.sample(jax.random.key(0), 1)
     >>> print(batch.inputs[:, 0].argmax(-1), "->", batch.targets[6:, 0])
-    [] -> []
+    [2 1 1 0 2 0 3] -> [0]
     >>> task.answer([2, 2, 1, 0])
     [1]
     """

@@ -24,7 +24,7 @@ class DuplicateString(Rearranged):
     >>> task = DuplicateString(4, 4)
     >>> batch = task.sample(jax.random.key(0), 1)
     >>> print(batch.inputs[:, 0].argmax(-1), "->", batch.targets[4:, 0])
-    [] -> []
+    [0 0 0 1 2 2 2 2 2 2 2 2] -> [0 0 0 1 0 0 0 1]
     >>> task.answer([0, 1, 1])
     [0, 1, 1, 0, 1, 1]
     """

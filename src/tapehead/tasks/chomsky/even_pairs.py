@@ -26,7 +26,7 @@ class EvenPairs(StringTask):
     >>> task = EvenPairs(6, 6)
     >>> batch = task.sample(jax.random.key(0), 1)
     >>> print(batch.inputs[:, 0].argmax(-1), "->", batch.targets[6:, 0])
-    [] -> []
+    [0 0 0 1 1 1 2] -> [1]
     >>> task.answer([0, 0, 1, 1, 1, 0])
     [0]
     """

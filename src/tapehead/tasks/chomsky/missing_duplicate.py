@@ -29,7 +29,7 @@ class MissingDuplicate(StringTask):
     >>> task = MissingDuplicate(7, 7)
     >>> batch = task.sample(jax.random.key(0), 1)
     >>> print(batch.inputs[:, 0].argmax(-1), "->", batch.targets[7:, 0])
-    [] -> []
+    [1 1 0 1 2 0 3 4] -> [1]
     >>> task.answer([0, 1, 1, 0, 0, 2, 1, 0])
     [1]
     """

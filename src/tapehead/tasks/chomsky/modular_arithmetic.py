@@ -28,7 +28,7 @@ class ModularArithmetic(StringTask):
     >>> task = ModularArithmetic(7, 7)
     >>> batch = task.sample(jax.random.key(0), 1)
     >>> print(batch.inputs[:, 0].argmax(-1), "->", batch.targets[7:, 0])
-    [] -> []
+    [2 6 2 7 4 5 4 8] -> [3]
     >>> task.answer([1, 5, 2, 7, 3])  # 1 + 2 × 3 = 7
     [2]
     """

@@ -27,7 +27,7 @@ class ModularArithmeticBrackets(StringTask):
     >>> task = ModularArithmeticBrackets(11, 11)
     >>> batch = task.sample(jax.random.key(0), 1)
     >>> print(batch.inputs[:, 0].argmax(-1), "->", batch.targets[11:, 0])
-    [] -> []
+    [ 8  8  6  2  7  2  9  7  6  4  9 10] -> [1]
     >>> task.answer([8, 3, 7, 8, 6, 4, 9, 9])  # (3 × (−4)) = −12
     [3]
     """

@@ -25,7 +25,7 @@ class OddsFirst(Rearranged):
     >>> task = OddsFirst(7, 7)
     >>> batch = task.sample(jax.random.key(0), 1)
     >>> print(batch.inputs[:, 0].argmax(-1), "->", batch.targets[7:, 0])
-    [] -> []
+    [0 0 0 1 1 1 0 2 2 2 2 2 2 2] -> [0 0 1 0 0 1 1]
     >>> task.answer([0, 0, 1, 1, 0, 1, 0, 1])
     [0, 1, 0, 0, 0, 1, 1, 1]
     """

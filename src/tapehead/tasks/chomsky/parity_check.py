@@ -24,7 +24,7 @@ class ParityCheck(StringTask):
     >>> task = ParityCheck(6, 6)
     >>> batch = task.sample(jax.random.key(0), 1)
     >>> print(batch.inputs[:, 0].argmax(-1), "->", batch.targets[6:, 0])
-    [] -> []
+    [0 0 0 1 1 1 2] -> [1]
     >>> task.answer([1, 0, 1, 0, 1, 0])
     [1]
     """

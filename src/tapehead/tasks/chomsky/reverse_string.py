@@ -23,7 +23,7 @@ class ReverseString(Rearranged):
     >>> task = ReverseString(6, 6)
     >>> batch = task.sample(jax.random.key(0), 1)
     >>> print(batch.inputs[:, 0].argmax(-1), "->", batch.targets[6:, 0])
-    [] -> []
+    [0 0 0 1 1 1 2 2 2 2 2 2] -> [1 1 1 0 0 0]
     >>> task.answer([0, 1, 1])
     [1, 1, 0]
     """

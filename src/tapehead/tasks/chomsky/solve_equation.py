@@ -33,7 +33,7 @@ class SolveEquation(StringTask):
     >>> task = SolveEquation(13, 13)
     >>> batch = task.sample(jax.random.key(0), 1)
     >>> print(batch.inputs[:, 0].argmax(-1), "->", batch.targets[13:, 0])
-    [] -> []
+    [ 8  8  6  2  6  6  0  9  5 10  9 11  4 12] -> [1]
     >>> task.answer([8, 10, 6, 3, 9, 11, 4])  # (x − 3) = 4
     [2]
     """

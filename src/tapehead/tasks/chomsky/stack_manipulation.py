@@ -31,7 +31,7 @@ class StackManipulation(StringTask):
     >>> batch = task.sample(jax.random.key(0), 1)
     >>> steps = batch.mask[:, 0].sum()
     >>> print(batch.inputs[:, 0].argmax(-1), "->", batch.targets[7:steps, 0])
-    [] -> []
+    [0 0 0 1 2 2 3 5 5 5 5 0 0 0 0] -> [0 0 0 2]
     >>> task.answer([0, 1, 1, 0, 4, 2, 2])
     [1, 1, 0, 2]
     """

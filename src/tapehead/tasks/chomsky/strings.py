@@ -70,10 +70,10 @@ class StringTask(Task):
 
     symbols: ClassVar[int] = 2
     classes: ClassVar[int] = 2
-    sizes: ClassVar[tuple[int, ...]] = (10, 20, 40, 60, 100, 200, 300, 400, LONGEST)
+    sizes: ClassVar[tuple[int, ...]] = (20, 40, 60, 100, 200, LONGEST)
     score: ClassVar[str] = "accuracy"
     output_kind: ClassVar[str] = "classes"
-    defaults: ClassVar[Mapping[str, Any]] = MappingProxyType({"batch": 128, "test_size": 1000})
+    defaults: ClassVar[Mapping[str, Any]] = MappingProxyType({"batch": 128, "test_size": 300})
 
     def __post_init__(self):
         check_range(type(self).__name__, "length", self.min_length, self.max_length)
