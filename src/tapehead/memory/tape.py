@@ -108,14 +108,9 @@ def turned(
     rows: Float[Array, "*batch heads slots width"], by: Int[Array, "*batch"]
 ) -> Float[Array, "*batch heads slots width"]:
     """`jnp.roll` along the slots, in each lane by another number of rows."""
-    # As many rolls by powers of two as there are binary digits: a gather would be shorter, but its
-    # gradient, a scatter, is slow on a CPU.
     slots = rows.shape[-2]
-    rest = by % slots
-    for digit in range((slots - 1).bit_length()):
-        on = (rest >> digit) % 2 == 1
-        rows = jnp.where(on[..., None, None, None], jnp.roll(rows, 1 << digit, axis=-2), rows)
-    return rows
+    places = (jnp.arange(slots) - by[..., None]) % slots
+    return jnp.take_along_axis(rows, places[..., None, :, None], axis=-2)
 
 
 def TapeRNN(

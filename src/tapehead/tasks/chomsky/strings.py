@@ -73,7 +73,9 @@ class StringTask(Task):
     sizes: ClassVar[tuple[int, ...]] = (20, 40, 60, 100, 200, LONGEST)
     score: ClassVar[str] = "accuracy"
     output_kind: ClassVar[str] = "classes"
-    defaults: ClassVar[Mapping[str, Any]] = MappingProxyType({"batch": 128, "test_size": 300})
+    defaults: ClassVar[Mapping[str, Any]] = MappingProxyType(
+        {"batch": 128, "evaluation_size": 256, "test_size": 256}
+    )
 
     def __post_init__(self):
         check_range(type(self).__name__, "length", self.min_length, self.max_length)
