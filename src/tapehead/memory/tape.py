@@ -58,7 +58,7 @@ class TapeMemory(MovingMemory):
 
     def __init__(
         self,
-        slots: int = 1024,
+        slots: int = 512,
         *,
         training_slots: int = 64,
         width: int = 8,
@@ -119,7 +119,7 @@ def TapeRNN(
     *,
     tapes: int = 1,
     width: int = 8,
-    slots: int = 1024,
+    slots: int = 512,
     training_slots: int = 64,
     jumps: bool = True,
     controller: str | Callable[..., Cell] = "elman",

@@ -52,8 +52,6 @@ class StackRNNModel(MovingModel):
 class TapeRNNModel(MovingModel):
     """Recurrent network with tapes that it moves along (Suzgun et al. 2019)."""
 
-    slots: int = 1024
-    """Rows, outside training."""
     tapes: int = 1
     """How many tapes there are."""
     jumps: bool = True
