@@ -109,7 +109,7 @@ def turned(
 ) -> Float[Array, "*batch heads slots width"]:
     """`jnp.roll` along the slots, in each lane by another number of rows."""
     slots = rows.shape[-2]
-    places = (jnp.arange(slots) - by[..., None]) % slots
+    places = (jnp.arange(slots, dtype=by.dtype) - by[..., None]) % slots
     return jnp.take_along_axis(rows, places[..., None, :, None], axis=-2)
 
 
