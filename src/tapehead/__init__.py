@@ -39,7 +39,18 @@ from tapehead.cells import (
 )
 from tapehead.errors import UserError
 from tapehead.learning import BPTT, LearningRule, TruncatedBPTT
-from tapehead.memory import DNC, NTM, DNCMemory, Memory, MemoryCell, NTMMemory
+from tapehead.memory import (
+    DNC,
+    NTM,
+    DNCMemory,
+    Memory,
+    MemoryCell,
+    NTMMemory,
+    StackMemory,
+    StackRNN,
+    TapeMemory,
+    TapeRNN,
+)
 from tapehead.networks import Bidirectional
 from tapehead.sequences import Sequences
 
@@ -85,6 +96,10 @@ __all__ = [
     "SelectiveSSM",
     "Sequences",
     "SkipChain",
+    "StackMemory",
+    "StackRNN",
+    "TapeMemory",
+    "TapeRNN",
     "TruncatedBPTT",
     "UserError",
     "Zoneout",

@@ -3,7 +3,10 @@
 from tapehead.memory.cell import MemoryCell, MemoryCellState
 from tapehead.memory.dnc import DNC, DNCInterface, DNCMemory, DNCState
 from tapehead.memory.memory import Memory
+from tapehead.memory.moving import MovingInterface
 from tapehead.memory.ntm import NTM, NTMInterface, NTMMemory, NTMState
+from tapehead.memory.stack import StackMemory, StackRNN, StackState
+from tapehead.memory.tape import TapeMemory, TapeRNN, TapeState
 
 __all__ = [
     "DNC",
@@ -14,7 +17,14 @@ __all__ = [
     "Memory",
     "MemoryCell",
     "MemoryCellState",
+    "MovingInterface",
     "NTMInterface",
     "NTMMemory",
     "NTMState",
+    "StackMemory",
+    "StackRNN",
+    "StackState",
+    "TapeMemory",
+    "TapeRNN",
+    "TapeState",
 ]

@@ -149,16 +149,19 @@ class MemoryCell(Cell):
         dtype = self.readout.weight.dtype
         shape = (self.memory.read_heads, self.memory.width)
         reads = jnp.zeros(shape, dtype) if self.initial_reads is None else self.initial_reads
-        # A memory may own no parameters, so it takes its type from the network around it.
-        memory = jax.tree.map(
-            lambda leaf: leaf.astype(dtype) if jnp.issubdtype(leaf.dtype, jnp.floating) else leaf,
-            self.memory.initial_state(batch, key=keys[1]),
-        )
         return MemoryCellState(
             controller=self.controller.initial_state(batch, key=keys[0]),
-            memory=memory,
+            memory=self._typed(self.memory.initial_state(batch, key=keys[1])),
             reads=jnp.broadcast_to(reads, (*batch, *shape)),
             bypass=self.bypass.initial_state(batch, key=keys[2]),
+        )
+
+    def _typed(self, memory: MemoryState) -> MemoryState:
+        """A memory may own no parameters, so it takes its type from the network around it."""
+        dtype = self.readout.weight.dtype
+        return jax.tree.map(
+            lambda leaf: leaf.astype(dtype) if jnp.issubdtype(leaf.dtype, jnp.floating) else leaf,
+            memory,
         )
 
     def _clipped(self, x: Array) -> Array:
@@ -181,7 +184,7 @@ class MemoryCell(Cell):
     def _think(self, state: MemoryCellState, x: Array) -> tuple[MemoryCellState, Array]:
         """A step up to the readout: the controller's output joined to the reads."""
         controller, hidden, interface = self._control(state, x)
-        memory, reads = self.memory.step(state.memory, interface)
+        memory, reads = self.memory.step(self.memory.notice(state.memory, x), interface)
         state = state._replace(controller=controller, memory=memory, reads=reads)
         return state, jnp.concatenate([hidden, reads.reshape(*reads.shape[:-2], -1)], axis=-1)
 
@@ -250,6 +253,7 @@ class MemoryCell(Cell):
         """A fresh memory; random streams go on."""
         return self.initial_state(batch)._replace(
             controller=self.controller.restart(state.controller, batch),
+            memory=self._typed(self.memory.restart(state.memory, batch)),
             bypass=self.bypass.restart(state.bypass, batch),
         )
 
@@ -260,7 +264,8 @@ class MemoryCell(Cell):
     def observe(self, state: MemoryCellState, x: Array) -> dict[str, Any]:
         """The interface's named fields, and what the memory has to show of the step."""
         _, _, interface = self._control(state, x)
+        memory = self.memory.notice(state.memory, x)
         return {
             "interface": interface._asdict(),
-            "memory": self.memory.observe(state.memory, interface),
+            "memory": self.memory.observe(memory, interface),
         }

@@ -45,6 +45,14 @@ class Memory(eqx.Module):
     ) -> tuple[MemoryState, Float[Array, "*batch read_heads width"]]:
         """Write, then read: `(state, interface) -> (state, reads)`."""
 
+    def restart(self, state: MemoryState, batch: tuple[int, ...]) -> MemoryState:
+        """The memory at the start of a further sequence; by default `initial_state`."""
+        return self.initial_state(batch)
+
+    def notice(self, state: MemoryState, x: Float[Array, "*batch features"]) -> MemoryState:
+        """What the memory makes of the network's own input, before the step; nothing by default."""
+        return state
+
     def observe(self, state: MemoryState, interface: Interface) -> dict[str, Any]:
         """Named quantities of the coming step that its state will not hold (allocation, ...)."""
         return {}

@@ -9,6 +9,7 @@ from tapehead.models.linear import (
 )
 from tapehead.models.memory import DNCModel, NTMModel
 from tapehead.models.model import Model
+from tapehead.models.moving import StackRNNModel, TapeRNNModel
 from tapehead.models.recurrent import ElmanModel, GRUModel, LSTMModel
 from tapehead.models.variants import (
     CoupledLSTMModel,
@@ -55,6 +56,8 @@ MODELS: Registry[type[Model]] = Registry(
         "selective": SelectiveModel,
         "ntm": NTMModel,
         "dnc": DNCModel,
+        "stack-rnn": StackRNNModel,
+        "tape-rnn": TapeRNNModel,
     },
 )
 
@@ -85,4 +88,6 @@ __all__ = [
     "S5Model",
     "SLSTMModel",
     "SelectiveModel",
+    "StackRNNModel",
+    "TapeRNNModel",
 ]

@@ -17,7 +17,34 @@ Similarity = Literal["cosine", "dot", "negative-squared-distance"]
 
 
 @dataclass(frozen=True)
-class MemoryModel(Model):
+class Controlled(Model):
+    """A controller joined to an external memory."""
+
+    controller: Controller = "lstm"
+    """The network that drives the memory."""
+    controller_size: int = 100
+    """Units in each of the controller's layers."""
+    controller_layers: int = 1
+    """Layers of the controller."""
+
+    def __post_init__(self):
+        super().__post_init__()
+        at_least(self.owner, 1, controller_size=self.controller_size)
+        at_least(self.owner, 1, controller_layers=self.controller_layers)
+
+    @property
+    def owner(self) -> str:
+        """The network's name in messages."""
+        return type(self).__name__.removesuffix("Model")
+
+    def settings(self) -> dict[str, Any]:
+        """The arguments of the network's constructor: all fields but the base class's."""
+        own = {f.name: getattr(self, f.name) for f in dataclasses.fields(self)}
+        return {name: value for name, value in own.items() if name != "embedding"}
+
+
+@dataclass(frozen=True)
+class MemoryModel(Controlled):
     """A controller joined to an external memory, with heads that read and write it."""
 
     slots: int = 32
@@ -28,12 +55,6 @@ class MemoryModel(Model):
     """Vectors read at each step."""
     write_heads: int = 1
     """Writes at each step."""
-    controller: Controller = "lstm"
-    """The network that drives the memory."""
-    controller_size: int = 100
-    """Units in each of the controller's layers."""
-    controller_layers: int = 1
-    """Layers of the controller."""
     similarity: Similarity = "cosine"
     """How a key is compared with the rows of the memory."""
     clip: float | None = 20.0
@@ -41,18 +62,10 @@ class MemoryModel(Model):
 
     def __post_init__(self):
         super().__post_init__()
-        owner = type(self).__name__.removesuffix("Model")
-        at_least(owner, 1, slots=self.slots, width=self.width)
-        at_least(owner, 1, read_heads=self.read_heads, write_heads=self.write_heads)
-        at_least(owner, 1, controller_size=self.controller_size)
-        at_least(owner, 1, controller_layers=self.controller_layers)
+        at_least(self.owner, 1, slots=self.slots, width=self.width)
+        at_least(self.owner, 1, read_heads=self.read_heads, write_heads=self.write_heads)
         if self.clip is not None and not self.clip > 0:
-            raise UserError(f"{owner}: clip must be above 0 or None, got {self.clip}")
-
-    def settings(self) -> dict[str, Any]:
-        """The arguments of the network's constructor: all fields but the base class's."""
-        own = {f.name: getattr(self, f.name) for f in dataclasses.fields(self)}
-        return {name: value for name, value in own.items() if name != "embedding"}
+            raise UserError(f"{self.owner}: clip must be above 0 or None, got {self.clip}")
 
 
 @dataclass(frozen=True)

@@ -8,6 +8,21 @@ from tapehead.tasks.algorithmic.key_value import KeyValue
 from tapehead.tasks.algorithmic.priority_sort import PrioritySort
 from tapehead.tasks.algorithmic.repeat_copy import RepeatCopy
 from tapehead.tasks.algorithmic.reverse import Reverse
+from tapehead.tasks.chomsky.binary_addition import BinaryAddition
+from tapehead.tasks.chomsky.binary_multiplication import BinaryMultiplication
+from tapehead.tasks.chomsky.bucket_sort import BucketSort
+from tapehead.tasks.chomsky.compute_sqrt import ComputeSqrt
+from tapehead.tasks.chomsky.cycle_navigation import CycleNavigation
+from tapehead.tasks.chomsky.duplicate_string import DuplicateString
+from tapehead.tasks.chomsky.even_pairs import EvenPairs
+from tapehead.tasks.chomsky.missing_duplicate import MissingDuplicate
+from tapehead.tasks.chomsky.modular_arithmetic import ModularArithmetic
+from tapehead.tasks.chomsky.modular_arithmetic_brackets import ModularArithmeticBrackets
+from tapehead.tasks.chomsky.odds_first import OddsFirst
+from tapehead.tasks.chomsky.parity_check import ParityCheck
+from tapehead.tasks.chomsky.reverse_string import ReverseString
+from tapehead.tasks.chomsky.solve_equation import SolveEquation
+from tapehead.tasks.chomsky.stack_manipulation import StackManipulation
 from tapehead.tasks.grammar.anbn import AnBn
 from tapehead.tasks.grammar.anbncn import AnBnCn
 from tapehead.tasks.grammar.continual_reber import ContinualReber
@@ -53,6 +68,21 @@ TASKS: Registry[type[Task]] = Registry(
         "parity": Parity,
         "anbn": AnBn,
         "anbncn": AnBnCn,
+        "even-pairs": EvenPairs,
+        "modular-arithmetic": ModularArithmetic,
+        "parity-check": ParityCheck,
+        "cycle-navigation": CycleNavigation,
+        "stack-manipulation": StackManipulation,
+        "reverse-string": ReverseString,
+        "modular-arithmetic-brackets": ModularArithmeticBrackets,
+        "solve-equation": SolveEquation,
+        "duplicate-string": DuplicateString,
+        "missing-duplicate": MissingDuplicate,
+        "odds-first": OddsFirst,
+        "binary-addition": BinaryAddition,
+        "binary-multiplication": BinaryMultiplication,
+        "compute-sqrt": ComputeSqrt,
+        "bucket-sort": BucketSort,
         "mnist-rows": MnistRows,
         "mnist-pixels": MnistPixels,
         "imdb": Imdb,
@@ -73,28 +103,43 @@ __all__ = [
     "AnBn",
     "AnBnCn",
     "AssociativeRecall",
+    "BinaryAddition",
+    "BinaryMultiplication",
+    "BucketSort",
+    "ComputeSqrt",
     "ContinualReber",
     "Copy",
+    "CycleNavigation",
     "DelayedXor",
+    "DuplicateString",
     "DynamicNgrams",
     "Enwik8",
+    "EvenPairs",
     "FirstSymbol",
     "Imdb",
     "JsbChorales",
     "KeyValue",
     "LongLag",
+    "MissingDuplicate",
     "MnistPixels",
     "MnistRows",
+    "ModularArithmetic",
+    "ModularArithmeticBrackets",
     "Multiplication",
     "Nottingham",
+    "OddsFirst",
     "Parity",
+    "ParityCheck",
     "PrioritySort",
     "PtbCharacters",
     "PtbWords",
     "Reber",
     "RepeatCopy",
     "Reverse",
+    "ReverseString",
     "Shakespeare",
+    "SolveEquation",
+    "StackManipulation",
     "Task",
     "TemporalOrder",
     "Text8",

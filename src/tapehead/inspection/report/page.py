@@ -178,7 +178,7 @@ def _texts(content: Content) -> str:
             _lead(f"{escape(content.shown)} What the network makes up, at three temperatures."),
             f"<figure>{''.join(map(_passage, content.samples))}</figure>",
         ]
-        caption = "<b>What surprised it.</b> The deeper the colour, the more bits a symbol cost to predict."
+        caption = "<b>What surprised it.</b> The deeper the colour, the more bits a symbol cost."
     else:
         parts.append(
             _lead(f"{escape(content.shown)} The first texts of the test set, then mistakes.")
