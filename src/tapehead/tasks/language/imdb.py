@@ -87,9 +87,9 @@ class Imdb(FiniteTask):
     >>> data = buckets([np.array([2, 3, 4]), np.array([4])], np.array([1, 0]), 1)
     >>> batch = Imdb().batch_at(jax.numpy.arange(2), data)
     >>> batch.inputs.T.tolist(), batch.targets[-1].tolist()
-    ([[4, 0, 0], [2, 3, 4]], [0, 1])
+    ([[2, 3, 4], [4, 0, 0]], [1, 0])
     >>> batch.weights.T.tolist()
-    [[1.0, 0.0, 0.0], [0.0, 0.0, 1.0]]
+    [[0.0, 0.0, 1.0], [1.0, 0.0, 0.0]]
     """
 
     words: int = 20_000
@@ -158,7 +158,7 @@ class Imdb(FiniteTask):
         )
 
     def batch_at(self, indices: Int[Array, " batch"], data: Data) -> Sequences:
-        """Reviews of all lengths, shorter ones first, padded to the longest of all."""
+        """Reviews of all lengths, bucket by bucket, padded to the longest of all."""
         longest = max(bucket.words.shape[1] for bucket in data)
         fill = [((0, 0), (0, longest - bucket.words.shape[1])) for bucket in data]
         padded = [b._replace(words=jnp.pad(b.words, f)) for b, f in zip(data, fill, strict=True)]
