@@ -69,6 +69,8 @@ PAIR_PRESETS: Mapping[tuple[str, str], Mapping[str, Any]] = {
         "model.output_bias": -1.0,
         "model.spread": 0.2,
     },
+    ("imdb", "lstm"): {"model.pool": "mean", "model.dropout": 0.5, "updates": 1500},
+    ("shakespeare", "lstm"): {"model.hidden": 256, "model.dropout": 0.3, "updates": 6000},
     ("temporal-order", "lstm-1997"): {
         **TWO_BLOCKS,
         "updates": 30_000,
