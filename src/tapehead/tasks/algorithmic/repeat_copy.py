@@ -94,7 +94,7 @@ class RepeatCopy(BitTask):
     sizes: ClassVar[tuple[int, ...]] = (2, 5, 10, 15, 20)
     # One sequence at a time, as in the paper: sixteen times the updates find what few do not.
     defaults: ClassVar[Mapping[str, Any]] = MappingProxyType(
-        {"batch": 1, "updates": 20_000, "log_every": 200, "evaluate_every": 1000}
+        {"batch": 1, "updates": 40_000, "log_every": 200, "evaluate_every": 1000}
     )
 
     def __post_init__(self):
