@@ -28,16 +28,19 @@ from tapehead.tasks import (
     Reverse,
     TemporalOrder,
 )
+from tapehead.tasks.chomsky.strings import StringTask
 from tapehead.tasks.vision.mnist import Images
 from tapehead.testing.tasks import check_sequences, check_solver, check_task
 from tapehead.training.config import RunConfig
 
 REAL = {"mnist-rows", "mnist-pixels"}
+STRINGS = {name for name in TASKS if issubclass(TASKS[name], StringTask)}
+"""They have tests of their own, `test_chomsky.py`."""
 QUICK = {"xla_backend_optimization_level": 0, "xla_llvm_disable_expensive_passes": True}
 """Compiling is most of the cost where every example has another shape."""
 
 
-@pytest.mark.parametrize("name", [name for name in TASKS if name not in REAL])
+@pytest.mark.parametrize("name", [name for name in TASKS if name not in REAL | STRINGS])
 def test_registered_tasks_conform(name):
     check_task(TASKS[name](), batch=4)
 
@@ -48,7 +51,7 @@ def test_registered_tasks_on_real_data_conform(name):
     check_task(TASKS[name](), batch=4)
 
 
-@pytest.mark.parametrize("name", TASKS)
+@pytest.mark.parametrize("name", [name for name in TASKS if name not in STRINGS])
 def test_worked_examples(name):
     module = sys.modules[TASKS[name].__module__]
     failed, tried = doctest.testmod(module)
