@@ -35,6 +35,7 @@ def test_memories_keep_the_protocol(memory):
     check_memory(memory)
 
 
+@pytest.mark.slow
 def test_a_network_keeps_the_promises_of_cells():
     check_cell(lambda key: tape(key, training_slots=5), 3)
 

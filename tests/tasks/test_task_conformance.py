@@ -28,6 +28,7 @@ from tapehead.tasks import (
     Reverse,
     TemporalOrder,
 )
+from tapehead.tasks.chomsky.strings import StringTask
 from tapehead.tasks.vision.mnist import Images
 from tapehead.testing.tasks import check_sequences, check_solver, check_task
 from tapehead.training.config import RunConfig
@@ -35,11 +36,13 @@ from tapehead.training.config import RunConfig
 REAL = {"mnist-rows", "mnist-pixels", "jsb-chorales", "nottingham"}
 TEXTS = {"imdb", "shakespeare", "ptb-words", "ptb-characters", "text8", "enwik8", "text"}
 """Checked in test_language.py, on made-up data."""
+STRINGS = {name for name in TASKS if issubclass(TASKS[name], StringTask)}
+"""They have tests of their own, `test_chomsky.py`."""
 QUICK = {"xla_backend_optimization_level": 0, "xla_llvm_disable_expensive_passes": True}
 """Compiling is most of the cost where every example has another shape."""
 
 
-@pytest.mark.parametrize("name", [name for name in TASKS if name not in REAL | TEXTS])
+@pytest.mark.parametrize("name", [name for name in TASKS if name not in REAL | TEXTS | STRINGS])
 def test_registered_tasks_conform(name):
     check_task(TASKS[name](), batch=4)
 
@@ -50,7 +53,7 @@ def test_registered_tasks_on_real_data_conform(name):
     check_task(TASKS[name](), batch=4)
 
 
-@pytest.mark.parametrize("name", TASKS)
+@pytest.mark.parametrize("name", [name for name in TASKS if name not in STRINGS])
 def test_worked_examples(name):
     module = sys.modules[TASKS[name].__module__]
     failed, tried = doctest.testmod(module)

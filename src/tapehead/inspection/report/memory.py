@@ -194,6 +194,47 @@ def memory_groups(trace: Trace) -> list[dict[str, Any]]:
     return groups
 
 
+ACTIONS = {
+    "stacks": ("push", "pop", "no-op"),
+    "tapes": ("stay", "left", "right", "jump left", "jump right"),
+}
+"""What can be done to memories whose rows move, by the field that holds the rows."""
+
+
+def moving_groups(trace: Trace) -> list[dict[str, Any]]:
+    """Stacks and tapes: what was done to each, and how much every row that was used then held."""
+    panels = []
+    for kind, actions in ACTIONS.items():
+        for rows in trace.find_all(f"memory.{kind}").values():
+            held = np.linalg.norm(np.asarray(rows), axis=-1)
+            taken = np.asarray(trace.find("interface.actions"))
+            for head in range(held.shape[1]):
+                of = f", {kind[:-1]} {head + 1}" if held.shape[1] > 1 else ""
+                panels.append(
+                    panel(
+                        f"Actions{of}",
+                        taken[:, head],
+                        rows="action",
+                        names=list(actions[: taken.shape[-1]]),
+                        span=(0, 1),
+                    )
+                )
+                panels.append(_held_rows(f"Contents{of}", kind, held[:, head]))
+    return [{"title": "Stacks and tapes", "panels": panels}] if panels else []
+
+
+def _held_rows(title: str, kind: str, held: np.ndarray) -> Panel:
+    """The rows ever used of `(time, slots)`: a stack from its top, a tape around its head."""
+    note = "The length of each row after the step; the top of the stack comes first."
+    if kind == "tapes":
+        held = np.roll(held, held.shape[1] // 2, axis=1)
+        note = "The length of each row after the step, those to the left of the head before it."
+    used = np.flatnonzero(held.max(axis=0) > 1e-3 * held.max())
+    first = used[0] if kind == "tapes" and used.size else 0
+    shown = held[:, first : used[-1] + 1] if used.size else held[:, :1]
+    return panel(title, shown, rows="row", note=note, span=(0, float(held.max()) or 1.0))
+
+
 def memory_frames(trace: Trace) -> list[Frame]:
     """The memory at every step: its contents, and the temporal links of each write head."""
     drawn = []

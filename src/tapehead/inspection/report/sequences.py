@@ -24,6 +24,7 @@ from tapehead.inspection.report.memory import (
     hidden_groups,
     memory_frames,
     memory_groups,
+    moving_groups,
     slot_order,
 )
 from tapehead.inspection.report.panels import scored_spans
@@ -143,7 +144,8 @@ def has_memory(drawn: Drawn) -> bool:
 def inside(drawn: Drawn) -> dict[str, Any]:
     """The same with all that the network carried from step to step."""
     if not has_memory(drawn):
-        return _told(drawn, drawn.title, "In and out", hidden_groups(drawn.trace))
+        groups = [*moving_groups(drawn.trace), *hidden_groups(drawn.trace)]
+        return _told(drawn, drawn.title, "In and out", groups)
     silent = int((np.cumsum(drawn.sequence.weights) == 0).sum())
     return _told(drawn, drawn.title, "In and out", memory_groups(drawn.trace)) | {
         "frames": memory_frames(drawn.trace),
