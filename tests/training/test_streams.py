@@ -13,7 +13,9 @@ from small_runs import small_config
 from tapehead.cell import run
 from tapehead.learning import BPTT, TruncatedBPTT
 from tapehead.models import MODELS
+from tapehead.tasks import TextFile
 from tapehead.tasks.stream import StreamTask
+from tapehead.training import Run, Silent, StopSignal, train
 from tapehead.training.networks import Networks
 from tapehead.training.update import Updater
 
@@ -129,3 +131,34 @@ def test_a_network_that_reads_sequences_whole_is_refused():
     message = "^Letters: cuts time into windows, but Bidirectional must read a sequence whole"
     with pytest.raises(ValueError, match=message):
         trained(dataclasses.replace(CONFIG, model=model, rule=BPTT()), 1)
+
+
+def test_a_stream_goes_on_where_it_was_stopped(tmp_path):
+    """To the bit: what is carried, random keys included, is in the checkpoint."""
+    book = tmp_path / "book.txt"
+    book.write_text("abcd badc cdab. " * 20, encoding="utf-8")
+    config = dataclasses.replace(
+        CONFIG,
+        task=TextFile(file=str(book), length=5),
+        model=MODELS["elman"](hidden=3, embedding=2, dropout=0.2),
+        updates=12,
+        log_every=3,
+        evaluate_every=12,
+        checkpoint_every=3,
+    )
+    whole = Run.create(tmp_path / "whole", config)
+    train(whole)
+    stopped = Run.create(tmp_path / "stopped", config)
+
+    class Stop(Silent):
+        signal = StopSignal()
+
+        def on_block(self, update, metrics, timing):
+            if update >= 5:
+                self.signal.set()
+
+    stop = Stop()
+    assert train(stopped, stop, stop.signal).outcome == "stopped"
+    assert train(Run.open(tmp_path / "stopped")).outcome == "budget"
+    assert stopped.metrics() == whole.metrics()
+    assert whole.vocabulary().symbols == tuple(sorted(set("abcd .")))
