@@ -248,7 +248,7 @@ class _Sitting:
             for name, total in self.progress.sums.items()
         }
 
-    def tell(self, updates: int, steps: int, seconds: float) -> None:
+    def tell(self, updates: int, steps: float, seconds: float) -> None:
         """How it goes, to the listener and to `timing.jsonl`."""
         at = self.position
         per_second = updates / seconds

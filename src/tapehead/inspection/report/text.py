@@ -8,10 +8,10 @@ from tapehead.cell import Cell, run
 from tapehead.generation import generate
 from tapehead.inspection.report.content import Passage
 from tapehead.inspection.report.examples import confusion, softmax
+from tapehead.inspection.report.sequences import quickly
 from tapehead.sequences import Sequences
 from tapehead.tasks.losses import NATS_PER_BIT, class_loss
 from tapehead.tasks.vocabulary import Vocabulary
-from tapehead.training.update import QUICK
 
 TEMPERATURES = (0.5, 0.8, 1.0)
 """At which texts are made up."""
@@ -34,9 +34,14 @@ def samples(model: Cell, vocabulary: Vocabulary, key: PRNGKeyArray) -> list[Pass
     return made
 
 
-@eqx.filter_jit(compiler_options=QUICK)
 def _outputs(model: Cell, inputs: Array, mask: Array | None) -> Array:
-    return run(model, inputs, mask=mask, feature_axes=0)
+    arrays, static = eqx.partition(model, eqx.is_array)
+    return quickly(
+        lambda arrays, inputs, mask: run(
+            eqx.combine(arrays, static), inputs, mask=mask, feature_axes=0
+        ),
+        *(arrays, inputs, mask),
+    )
 
 
 def surprises(model: Cell, stream: Array, vocabulary: Vocabulary) -> Passage:

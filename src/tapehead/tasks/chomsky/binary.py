@@ -87,7 +87,7 @@ class TwoNumbers(StringTask):
         `b` is 0 where the question, `length` symbols, is too short for two numbers.
         """
 
-    def draw(self, key: PRNGKeyArray, length: Int[Array, " batch"]) -> Strings:
+    def questions(self, key: PRNGKeyArray, length: Int[Array, " batch"]) -> Strings:
         """Two numbers, or one where there is no room for two."""
         size = self.max_length
         first_key, second_key, split_key, short_key = jax.random.split(key, 4)

@@ -33,7 +33,7 @@ class BucketSort(StringTask):
     symbols: ClassVar[int] = 5
     classes: ClassVar[int] = 5
 
-    def draw(self, key: PRNGKeyArray, length: Int[Array, " batch"]) -> Strings:
+    def questions(self, key: PRNGKeyArray, length: Int[Array, " batch"]) -> Strings:
         """Random digits."""
         question = random_symbols(key, self.max_length, length, self.symbols)
         there = jnp.arange(self.max_length)[:, None] < length

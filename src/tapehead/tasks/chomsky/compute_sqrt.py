@@ -31,7 +31,7 @@ class ComputeSqrt(StringTask):
     [1, 1, 0]
     """
 
-    def draw(self, key: PRNGKeyArray, length: Int[Array, " batch"]) -> Strings:
+    def questions(self, key: PRNGKeyArray, length: Int[Array, " batch"]) -> Strings:
         """Random numbers, and their roots digit by digit, as on paper."""
         size = self.max_length
         number = random_number(key, size, length)

@@ -36,7 +36,7 @@ class CycleNavigation(StringTask):
     symbols: ClassVar[int] = 3
     classes: ClassVar[int] = PLACES
 
-    def draw(self, key: PRNGKeyArray, length: Int[Array, " batch"]) -> Strings:
+    def questions(self, key: PRNGKeyArray, length: Int[Array, " batch"]) -> Strings:
         """Random steps."""
         question = random_symbols(key, self.max_length, length, self.symbols)
         # Beyond the end there are zeros, each a step back that is not taken.

@@ -31,7 +31,7 @@ class EvenPairs(StringTask):
     [0]
     """
 
-    def draw(self, key: PRNGKeyArray, length: Int[Array, " batch"]) -> Strings:
+    def questions(self, key: PRNGKeyArray, length: Int[Array, " batch"]) -> Strings:
         """Random bits."""
         question = random_symbols(key, self.max_length, length, self.symbols)
         last = looked_up(question, (length - 1)[None])[0]

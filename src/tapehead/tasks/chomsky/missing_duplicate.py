@@ -36,7 +36,7 @@ class MissingDuplicate(StringTask):
 
     symbols: ClassVar[int] = 4
 
-    def draw(self, key: PRNGKeyArray, length: Int[Array, " batch"]) -> Strings:
+    def questions(self, key: PRNGKeyArray, length: Int[Array, " batch"]) -> Strings:
         """Random bits, one of them hidden."""
         bit_key, place_key = jax.random.split(key)
         half = jnp.maximum(length // 2, 1)

@@ -36,7 +36,7 @@ class ModularArithmetic(StringTask):
     symbols: ClassVar[int] = MODULUS + 3
     classes: ClassVar[int] = MODULUS
 
-    def draw(self, key: PRNGKeyArray, length: Int[Array, " batch"]) -> Strings:
+    def questions(self, key: PRNGKeyArray, length: Int[Array, " batch"]) -> Strings:
         """Digits and operators in turn."""
         length = length - (length + 1) % 2
         digit_key, operator_key = jax.random.split(key)

@@ -35,7 +35,7 @@ class ModularArithmeticBrackets(StringTask):
     symbols: ClassVar[int] = MODULUS + 5
     classes: ClassVar[int] = MODULUS
 
-    def draw(self, key: PRNGKeyArray, length: Int[Array, " batch"]) -> Strings:
+    def questions(self, key: PRNGKeyArray, length: Int[Array, " batch"]) -> Strings:
         """Random expressions."""
         question = expressions(key, self.max_length, length, operators=3)
         return Strings(question, length, *single(reckoned(question, length)))

@@ -29,7 +29,7 @@ class ParityCheck(StringTask):
     [1]
     """
 
-    def draw(self, key: PRNGKeyArray, length: Int[Array, " batch"]) -> Strings:
+    def questions(self, key: PRNGKeyArray, length: Int[Array, " batch"]) -> Strings:
         """Random bits."""
         question = random_symbols(key, self.max_length, length, self.symbols)
         return Strings(question, length, *single(jnp.sum(question, axis=0) % 2))

@@ -41,7 +41,7 @@ class SolveEquation(StringTask):
     symbols: ClassVar[int] = EQUALS + 1
     classes: ClassVar[int] = MODULUS
 
-    def draw(self, key: PRNGKeyArray, length: Int[Array, " batch"]) -> Strings:
+    def questions(self, key: PRNGKeyArray, length: Int[Array, " batch"]) -> Strings:
         """Random expressions, a digit of each hidden."""
         expression_key, place_key = jax.random.split(key)
         inner = jnp.maximum(length - 2, 1)

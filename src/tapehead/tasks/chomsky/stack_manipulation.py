@@ -39,7 +39,7 @@ class StackManipulation(StringTask):
     symbols: ClassVar[int] = 5
     classes: ClassVar[int] = 3
 
-    def draw(self, key: PRNGKeyArray, length: Int[Array, " batch"]) -> Strings:
+    def questions(self, key: PRNGKeyArray, length: Int[Array, " batch"]) -> Strings:
         """A stack and actions; both are played."""
         height_key, bit_key, action_key = jax.random.split(key, 3)
         height = jax.random.randint(height_key, length.shape, 1, jnp.maximum(length, 2))

@@ -81,7 +81,7 @@ class StringTask(Task):
         check_range(type(self).__name__, "length", self.min_length, self.max_length)
 
     @abc.abstractmethod
-    def draw(self, key: PRNGKeyArray, length: Int[Array, " batch"]) -> Strings:
+    def questions(self, key: PRNGKeyArray, length: Int[Array, " batch"]) -> Strings:
         """Random questions of these lengths, each at most `max_length`, with their answers."""
 
     @abc.abstractmethod
@@ -101,7 +101,9 @@ class StringTask(Task):
     def sample(self, key: PRNGKeyArray, batch: int, data: Data = ()) -> Sequences:
         """Questions with lengths uniform over `min_length` to `max_length`."""
         size_key, draw_key = jax.random.split(key)
-        drawn = self.draw(draw_key, random_sizes(size_key, batch, self.min_length, self.max_length))
+        drawn = self.questions(
+            draw_key, random_sizes(size_key, batch, self.min_length, self.max_length)
+        )
         time = jnp.arange(self.max_length + drawn.answer.shape[0])[:, None]
         position = time - drawn.length
         answering = (position >= 0) & (position < drawn.asked)
@@ -168,7 +170,7 @@ class Rearranged(StringTask):
     ) -> Int[Array, "answer batch"]:
         """Which symbol is asked for at each position of the answer (beyond its end: any)."""
 
-    def draw(self, key: PRNGKeyArray, length: Int[Array, " batch"]) -> Strings:
+    def questions(self, key: PRNGKeyArray, length: Int[Array, " batch"]) -> Strings:
         """Random bits."""
         question = random_symbols(key, self.max_length, length, self.symbols)
         position = jnp.arange(self.copies * self.max_length)[:, None]

@@ -63,7 +63,8 @@ def buckets(
         for row, index in zip(filled, group, strict=True):
             row[: len(texts[index])] = texts[index]
             row[: lengths[index]] = np.where(row[: lengths[index]] == 0, 1, row[: lengths[index]])
-        made.append(Bucket(filled, lengths[group].astype(np.int32), labels[group].astype(np.int32)))
+        arrays = filled, lengths[group].astype(np.int32), labels[group].astype(np.int32)
+        made.append(Bucket(*map(jnp.asarray, arrays)))
     return tuple(made)
 
 
