@@ -9,7 +9,7 @@ from tapehead.cells import Elman, Linear
 from tapehead.errors import UserError
 from tapehead.learning import BPTT, RULES, TruncatedBPTT, sequence_gradient
 from tapehead.sequences import Sequences
-from tapehead.testing.rules import batch_of, by_rule, check_rule, named, small_models, squared_error
+from tapehead.testing.rules import batch_of, by_rule, check_rule, named, small_models
 
 # Every registered rule, with settings that cut the check's sequences of 7 steps.
 CASES = {"bptt": BPTT(), "truncated-bptt": TruncatedBPTT(window=3)}
@@ -53,6 +53,9 @@ def test_truncated_equals_whole_where_the_window_covers_the_sequence():
         np.testing.assert_array_equal(cut_seen.outputs, seen.outputs)
 
 
+compiled_gradient = eqx.filter_jit(sequence_gradient)
+
+
 def test_truncated_by_hand():
     """h_t = w h_{t-1} + x_t with a loss at the last step, in closed form."""
     key = jax.random.key(0)
@@ -80,7 +83,7 @@ def test_truncated_by_hand():
 
     def slope(window):
         rule = BPTT() if window is None else TruncatedBPTT(window=window)
-        grads, _ = sequence_gradient(rule, model, sequences, lambda y, t: y[..., 0] - t[..., 0])
+        grads, _ = compiled_gradient(rule, model, sequences, lambda y, t: y[..., 0] - t[..., 0])
         return float(weights["hidden"](grads)[0, 0])
 
     # dh_5/dw = h_4 + w h_3 + w² h_2 + w³ h_1 + w⁴ h_0; a window keeps the terms that begin in it.
@@ -98,10 +101,10 @@ def test_tokens_through_an_embedding():
     keys = jax.random.split(jax.random.key(1), 3)
     model = Chain(Embedding(5, 3, key=keys[0]), Elman(3, 4, key=keys[1]), Linear(4, 2, key=keys[2]))
     sequences = batch_of()._replace(inputs=jnp.array([[0, 1], [2, 2], [1, 0]] * 2 + [[3, 3]]))
-    grads, _ = sequence_gradient(BPTT(), model, sequences, squared_error)
+    grads, _ = by_rule(BPTT(), model, sequences)
     used = np.abs(grads.cells[0].table).sum(axis=-1) > 0
     assert used.tolist() == [True, True, True, True, False]
-    cut, _ = sequence_gradient(TruncatedBPTT(window=3), model, sequences, squared_error)
+    cut, _ = by_rule(TruncatedBPTT(window=3), model, sequences)
     assert np.isfinite(cut.cells[0].table).all()
 
 

@@ -48,15 +48,21 @@ def test_a_step_is_control_write_read_answer():
         reads=jnp.asarray(np.random.default_rng(0).normal(size=(4, 2, 2)), jnp.float32)
     )
     x = jnp.ones((4, 2))
-    after, y = cell.step(state, x)
-    hidden = cell.controller(jnp.concatenate([x, state.reads.reshape(4, 4)], axis=-1))
-    interface = cell.memory.interface(cell.norm(cell.interface(hidden)))
-    memory, reads = cell.memory.step(state.memory, interface)
-    answer = cell.readout(jnp.concatenate([hidden, reads.reshape(4, 4)], axis=-1))
+
+    @jax.jit
+    def by_hand(state, x):
+        hidden = cell.controller(jnp.concatenate([x, state.reads.reshape(4, 4)], axis=-1))
+        interface = cell.memory.interface(cell.norm(cell.interface(hidden)))
+        memory, reads = cell.memory.step(state.memory, interface)
+        answer = cell.readout(jnp.concatenate([hidden, reads.reshape(4, 4)], axis=-1))
+        return interface, memory, reads, answer
+
+    after, y = jax.jit(lambda state, x: cell.step(state, x))(state, x)
+    interface, memory, reads, answer = by_hand(state, x)
     np.testing.assert_allclose(y, answer, rtol=1e-5)
     np.testing.assert_allclose(after.reads, reads, rtol=1e-5)
     np.testing.assert_allclose(after.memory.memory, memory.memory, rtol=1e-5)
-    seen = cell.observe(state, x)
+    seen = jax.jit(lambda state, x: cell.observe(state, x))(state, x)
     np.testing.assert_allclose(seen["interface"]["keys"], interface.keys, rtol=1e-5)
     np.testing.assert_allclose(seen["memory"]["read"]["weights"], memory.read_weights, rtol=1e-5)
 
