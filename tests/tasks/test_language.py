@@ -175,6 +175,10 @@ MISTAKES = [
         lambda _: Vocabulary(("a", "b"), "words").encode("a dog"),
         "vocabulary: 'dog' is not one of the 2 words the network knows; leave it out",
     ),
+    (
+        lambda _: buckets([np.array([2])], np.array([0, 1]), 2),
+        "buckets: expected a label for each text, got 1 texts and 2 labels",
+    ),
     (lambda _: Vocabulary(()), "Vocabulary: needs at least one symbol, got none"),
     (
         lambda _: Vocabulary.from_json({"level": "words"}),

@@ -29,6 +29,7 @@ from tapehead.tasks import (
     TemporalOrder,
 )
 from tapehead.tasks.chomsky.strings import StringTask
+from tapehead.tasks.music.music import gather
 from tapehead.tasks.vision.mnist import Images
 from tapehead.testing.tasks import check_sequences, check_solver, check_task
 from tapehead.training.config import RunConfig
@@ -222,6 +223,27 @@ MISTAKES = [
         lambda: MnistPixels(order_seed=-1),
         "MnistPixels: order_seed must be at least 0, got -1",
     ),
+    (
+        lambda: Images.of(np.zeros((2, 27, 28), np.uint8), np.zeros(2, int)),
+        "MNIST: expected images (size, 28, 28) of bytes, got shape (2, 27, 28) of uint8",
+    ),
+    (
+        lambda: Images.of(np.zeros((2, 28, 28)), np.zeros(2, int)),
+        "MNIST: expected images (size, 28, 28) of bytes, got shape (2, 28, 28) of float64",
+    ),
+    (
+        lambda: Images.of(np.zeros((2, 28, 28), np.uint8), np.zeros(3, int)),
+        "MNIST: expected a label for each of 2 images, got shape (3,)",
+    ),
+    (
+        lambda: Images.of(np.zeros((2, 28, 28), np.uint8), np.array([0, 10])),
+        "MNIST: expected labels from 0 to 9, got 0 to 10",
+    ),
+    (
+        lambda: gather([np.zeros((3, 88)), np.zeros((0, 88))]),
+        "gather: expected pieces (steps, 88) of at least one step, but piece 1 has shape (0, 88)",
+    ),
+    (lambda: gather([]), "gather: expected at least one piece, got none"),
     (lambda: MnistRows().resized(3), "MnistRows: comes in one size only, so not in 3"),
     (
         lambda: MnistRows().sample(jax.random.key(0), 2),

@@ -13,7 +13,7 @@ from jaxtyping import Array, Float, Int
 
 from tapehead.datasets.imdb import load_imdb
 from tapehead.datasets.registry import Split
-from tapehead.errors import among, at_least
+from tapehead.errors import UserError, among, at_least
 from tapehead.sequences import Sequences
 from tapehead.tasks.finite import FiniteTask
 from tapehead.tasks.language.tokenize import most_frequent, words
@@ -48,7 +48,14 @@ def buckets(
 
     Reviews of one length are in one bucket; each bucket is padded to its own longest review. A
     text without a word is read as one unknown word.
+
+    **Raises:** `UserError` if there is no text, or not a label for each.
     """
+    if not texts or len(texts) != len(labels):
+        raise UserError(
+            f"buckets: expected a label for each text, got {len(texts)} texts and "
+            f"{len(labels)} labels"
+        )
     lengths = np.array([max(len(text), 1) for text in texts])
     ordered = np.sort(lengths)
     read = np.cumsum(ordered)

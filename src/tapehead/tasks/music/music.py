@@ -10,7 +10,7 @@ from jaxtyping import Array, Float, Int, UInt8
 
 from tapehead.datasets.polymusic import KEYS, Collection, Rolls, load_polymusic
 from tapehead.datasets.registry import Split
-from tapehead.errors import among, at_least
+from tapehead.errors import UserError, among, at_least
 from tapehead.sequences import Sequences
 from tapehead.tasks.finite import FiniteTask
 from tapehead.tasks.losses import bits_loss
@@ -32,9 +32,19 @@ class Pieces(NamedTuple):
 
 
 def gather(rolls: Rolls, most: int | None = None) -> Pieces:
-    """Pieces of different lengths as one array, those longer than `most` cut into parts."""
+    """Pieces of different lengths as one array, those longer than `most` cut into parts.
+
+    **Raises:** `UserError` if there is no piece, or one is not of at least one step of 88 keys.
+    """
     parts = []
-    for roll in rolls:
+    if not rolls:
+        raise UserError("gather: expected at least one piece, got none")
+    for number, roll in enumerate(rolls):
+        if roll.ndim != 2 or roll.shape[1] != KEYS or not len(roll):
+            raise UserError(
+                f"gather: expected pieces (steps, {KEYS}) of at least one step, but piece {number} "
+                f"has shape {roll.shape}"
+            )
         led = np.concatenate([np.zeros((1, KEYS), np.uint8), roll])
         size = most or len(roll)
         parts += [led[first : first + size + 1] for first in range(0, len(roll), size)]

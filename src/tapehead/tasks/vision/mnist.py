@@ -8,10 +8,11 @@ from types import MappingProxyType
 from typing import Any, ClassVar, NamedTuple, get_args
 
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array, Float, Int, UInt8
 
 from tapehead.datasets.mnist import Split, load_mnist
-from tapehead.errors import among
+from tapehead.errors import UserError, among
 from tapehead.sequences import Sequences
 from tapehead.tasks.finite import FiniteTask
 from tapehead.tasks.losses import class_loss, class_metrics
@@ -26,6 +27,30 @@ class Images(NamedTuple):
 
     images: UInt8[Array, "size 28 28"]
     labels: Int[Array, " size"]
+
+    @classmethod
+    def of(cls, images: UInt8[np.ndarray, "size 28 28"], labels: np.ndarray) -> "Images":
+        """From arrays of any kind.
+
+        **Raises:** `UserError` if the images are not of 28 by 28 bytes, or the labels are not as
+        many or not digits.
+        """
+        if images.shape[1:] != (SIDE, SIDE) or images.dtype != np.uint8:
+            raise UserError(
+                f"MNIST: expected images (size, {SIDE}, {SIDE}) of bytes, got shape "
+                f"{images.shape} of {images.dtype}"
+            )
+        if labels.shape != images.shape[:1]:
+            raise UserError(
+                f"MNIST: expected a label for each of {len(images)} images, got shape "
+                f"{labels.shape}"
+            )
+        if labels.size and not 0 <= labels.min() <= labels.max() < CLASSES:
+            raise UserError(
+                f"MNIST: expected labels from 0 to {CLASSES - 1}, got {labels.min()} to "
+                f"{labels.max()}"
+            )
+        return cls(jnp.asarray(images), jnp.asarray(labels, jnp.int32))
 
 
 @dataclass(frozen=True)
@@ -62,8 +87,7 @@ class MnistTask(FiniteTask):
 
     def data(self) -> Images:
         """The images and digits of the split, as bytes; see `tapehead.datasets.load_mnist`."""
-        images, labels = load_mnist(self.split)
-        return Images(jnp.asarray(images), jnp.asarray(labels, jnp.int32))
+        return Images.of(*load_mnist(self.split))
 
     def size(self, data: Data) -> int:
         """How many images the split has."""
