@@ -10,11 +10,10 @@ from typing import Any, ClassVar
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Bool, Float, Int, PRNGKeyArray
+from jaxtyping import Array, Bool, Int, PRNGKeyArray
 
 from tapehead.errors import UserError, at_least, within
 from tapehead.sequences import Sequences
-from tapehead.tasks.losses import class_loss, class_metrics
 from tapehead.tasks.task import Data, Task, Turn
 
 LANES = 20
@@ -43,7 +42,7 @@ class StreamTask(Task):
     forgotten: float = 0.02
     """Share of the parts of which at each update all that was read before is forgotten."""
 
-    output_kind: ClassVar[str] = "classes"
+    output_kind = "classes"
     higher_is_better: ClassVar[bool] = False
     streams: ClassVar[bool] = True
     defaults: ClassVar[Mapping[str, Any]] = MappingProxyType(
@@ -51,6 +50,7 @@ class StreamTask(Task):
     )
 
     def __post_init__(self):
+        super().__post_init__()
         at_least(type(self).__name__, 1, length=self.length)
         within(type(self).__name__, 0, 1, forgotten=self.forgotten)
 
@@ -120,19 +120,3 @@ class StreamTask(Task):
         sequences = self._cut(data, jnp.where(whole, starts, starts - 1), length)
         first = jnp.arange(length)[:, None] == 0
         return sequences._replace(weights=jnp.where(first & ~whole, 0.0, 1.0))
-
-    def loss(
-        self, outputs: Float[Array, "time *batch outputs"], targets: Array
-    ) -> Float[Array, "time *batch"]:
-        """The softmax cross-entropy of every step, in nats."""
-        return class_loss(outputs, targets)
-
-    def metrics(
-        self, outputs: Float[Array, "time *batch outputs"], sequences: Sequences
-    ) -> dict[str, Float[Array, "*batch"]]:
-        """`accuracy` and `loss` (nats) per symbol; see `class_metrics`."""
-        return class_metrics(outputs, sequences)
-
-    def solved(self, metrics: Mapping[str, float]) -> bool:
-        """Never: there is always a symbol that could be guessed better."""
-        return False

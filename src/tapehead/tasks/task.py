@@ -4,14 +4,22 @@ import abc
 from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import Any, ClassVar, NamedTuple
+from typing import Any, ClassVar, Literal, NamedTuple
 
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float, Int, PRNGKeyArray
 
-from tapehead.errors import UserError
+from tapehead.errors import UserError, among
 from tapehead.sequences import Sequences
+from tapehead.tasks.losses import (
+    bit_metrics,
+    bits_loss,
+    class_loss,
+    class_metrics,
+    value_loss,
+    value_metrics,
+)
 from tapehead.tasks.vocabulary import Vocabulary
 
 Data = Any
@@ -49,6 +57,7 @@ class Task(abc.ABC):
     - `score`: the metric that says how well it is solved; `higher_is_better` its direction.
     - `output_kind`: `"bits"` (independent logits), `"classes"` (one softmax) or `"values"`;
         decides how outputs are decoded and drawn.
+    - `tolerance`: how large the error of a value that is right may be, where outputs are values.
     - `determined`: whether the inputs determine the targets. Where they do not, `solve` of a
         generated task gives the best probabilities there are, and the metrics include
         `"optimal_bits"`, what they cost.
@@ -62,10 +71,15 @@ class Task(abc.ABC):
     sizes: ClassVar[tuple[int, ...]] = ()
     score: ClassVar[str] = "sequence_accuracy"
     higher_is_better: ClassVar[bool] = True
-    output_kind: ClassVar[str] = "bits"
+    output_kind: ClassVar[Literal["bits", "classes", "values"]] = "bits"
+    tolerance: ClassVar[float] = 0.04
     determined: ClassVar[bool] = True
     streams: ClassVar[bool] = False
     defaults: ClassVar[Mapping[str, Any]] = MappingProxyType({})
+
+    def __post_init__(self):
+        """Refuse what makes no sense; subclasses that check their settings call this too."""
+        among(type(self).__name__, ("bits", "classes", "values"), output_kind=self.output_kind)
 
     @property
     @abc.abstractmethod
@@ -136,17 +150,31 @@ class Task(abc.ABC):
         """
         raise NotImplementedError(f"{type(self).__name__} is generated: draw from it by `sample`")
 
-    @abc.abstractmethod
     def loss(
         self, outputs: Float[Array, "time *batch outputs"], targets: Array
     ) -> Float[Array, "time *batch"]:
-        """The loss of every step by itself, in nats."""
+        """The loss of every step by itself, in nats, as `output_kind` has it.
 
-    @abc.abstractmethod
+        - `"bits"`: the sum over a step's bits of their sigmoid cross-entropy.
+        - `"classes"`: the softmax cross-entropy.
+        - `"values"`: the sum over a step's values of their squared error, which is no nats.
+        """
+        kinds = {"bits": bits_loss, "classes": class_loss, "values": value_loss}
+        return kinds[self.output_kind](outputs, targets)
+
     def metrics(
         self, outputs: Float[Array, "time *batch outputs"], sequences: Sequences
     ) -> dict[str, Float[Array, "*batch"]]:
-        """Named measures of every sequence by itself; their means over a test set are reported."""
+        """Named measures of every sequence by itself; their means over a test set are reported.
+
+        By default those of `bit_metrics`, `class_metrics` or `value_metrics`.
+        """
+        match self.output_kind:
+            case "bits":
+                return bit_metrics(outputs, sequences)
+            case "classes":
+                return class_metrics(outputs, sequences)
+        return value_metrics(outputs, sequences, tolerance=self.tolerance)
 
     def summary(self, means: Mapping[str, float]) -> dict[str, float]:
         """What is reported of the metrics' means over a test set: the means, and what follows."""

@@ -12,7 +12,6 @@ from jaxtyping import PRNGKeyArray
 
 from tapehead.sequences import Sequences
 from tapehead.tasks.algorithmic.bits import (
-    BitTask,
     at_steps,
     check_range,
     check_sizes,
@@ -24,7 +23,7 @@ from tapehead.tasks.task import Data, Task
 
 
 @dataclass(frozen=True)
-class AssociativeRecall(BitTask):
+class AssociativeRecall(Task):
     """Read a list of items, each of a few bit vectors; shown one of them again, give the next.
 
     With `n = vectors`, a sequence of `K` items takes `K (n + 1) + 2 n + 2` steps; batches are

@@ -1,33 +1,12 @@
-"""`BitTask`: what the tasks on vectors of random bits have in common."""
+"""What the tasks on vectors of random bits have in common."""
 
 import math
-from dataclasses import dataclass
 
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Int, PRNGKeyArray
 
 from tapehead.errors import UserError, at_least
-from tapehead.sequences import Sequences
-from tapehead.tasks.losses import bit_metrics, bits_loss
-from tapehead.tasks.task import Task
-
-
-@dataclass(frozen=True)
-class BitTask(Task):
-    """A task whose outputs are independent bits, each the logit of being 1."""
-
-    def loss(
-        self, outputs: Float[Array, "time *batch outputs"], targets: Array
-    ) -> Float[Array, "time *batch"]:
-        """The sum over a step's bits of their sigmoid cross-entropy, in nats."""
-        return bits_loss(outputs, targets)
-
-    def metrics(
-        self, outputs: Float[Array, "time *batch outputs"], sequences: Sequences
-    ) -> dict[str, Float[Array, "*batch"]]:
-        """`bits`, `bit_accuracy`, `wrong_bits` and `sequence_accuracy`; see `bit_metrics`."""
-        return bit_metrics(outputs, sequences)
 
 
 def check_sizes(owner: str, minimum: int = 1, **values: int) -> None:

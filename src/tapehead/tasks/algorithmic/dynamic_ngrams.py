@@ -13,7 +13,7 @@ from jaxtyping import Array, Float, Int, PRNGKeyArray
 from tapehead.errors import UserError, within
 from tapehead.sequences import Sequences
 from tapehead.tasks.algorithmic.bits import check_sizes
-from tapehead.tasks.losses import bit_metrics, bits_loss
+from tapehead.tasks.losses import bit_metrics
 from tapehead.tasks.task import Data, Task
 
 
@@ -106,12 +106,6 @@ class DynamicNgrams(Task):
             targets=targets,
             weights=jnp.ones((self.length, batch)),
         )
-
-    def loss(
-        self, outputs: Float[Array, "time *batch outputs"], targets: Array
-    ) -> Float[Array, "time *batch"]:
-        """The sigmoid cross-entropy of every bit, in nats."""
-        return bits_loss(outputs, targets)
 
     def metrics(
         self, outputs: Float[Array, "time *batch outputs"], sequences: Sequences

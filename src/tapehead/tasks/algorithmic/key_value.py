@@ -12,7 +12,6 @@ from jaxtyping import Array, Float, Int, PRNGKeyArray
 from tapehead.errors import UserError
 from tapehead.sequences import Sequences
 from tapehead.tasks.algorithmic.bits import (
-    BitTask,
     at_steps,
     check_range,
     check_sizes,
@@ -23,7 +22,7 @@ from tapehead.tasks.task import Data, Task
 
 
 @dataclass(frozen=True)
-class KeyValue(BitTask):
+class KeyValue(Task):
     """Read pairs of a key and a value; then name values by their keys, and keys by their values.
 
     A word is a key and a value of `h = bits / 2` bits each. A sequence of `P` pairs takes

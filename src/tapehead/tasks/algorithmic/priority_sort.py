@@ -11,12 +11,12 @@ from jaxtyping import PRNGKeyArray
 
 from tapehead.errors import UserError
 from tapehead.sequences import Sequences
-from tapehead.tasks.algorithmic.bits import BitTask, check_sizes, doubling, random_bits
+from tapehead.tasks.algorithmic.bits import check_sizes, doubling, random_bits
 from tapehead.tasks.task import Data, Task
 
 
 @dataclass(frozen=True)
-class PrioritySort(BitTask):
+class PrioritySort(Task):
     """Read bit vectors with priorities; give back the ones of highest priority, highest first.
 
     With `I = items` and `S = sorted_items`, every sequence takes `I + 1 + S` steps.

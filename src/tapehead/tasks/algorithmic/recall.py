@@ -12,7 +12,6 @@ from jaxtyping import Array, Int, PRNGKeyArray
 
 from tapehead.sequences import Sequences
 from tapehead.tasks.algorithmic.bits import (
-    BitTask,
     at_steps,
     check_range,
     check_sizes,
@@ -24,7 +23,7 @@ from tapehead.tasks.task import Data, Task
 
 
 @dataclass(frozen=True)
-class Recall(BitTask):
+class Recall(Task):
     """A list of random bit vectors, a delimiter, then the vectors again, in an order to be given.
 
     A sequence of length `L` takes `2 L + 1` steps; batches are padded to `2 max_length + 1`.

@@ -14,7 +14,6 @@ from jaxtyping import PRNGKeyArray
 from tapehead.errors import UserError
 from tapehead.sequences import Sequences
 from tapehead.tasks.algorithmic.bits import (
-    BitTask,
     at_steps,
     check_range,
     check_sizes,
@@ -26,7 +25,7 @@ from tapehead.tasks.task import Data, Task
 
 
 @dataclass(frozen=True)
-class RepeatCopy(BitTask):
+class RepeatCopy(Task):
     """Read a list of random bit vectors and a number, give the list back so often, mark the end.
 
     A sequence of `L` vectors repeated `R` times takes `L + 1 + L R + 1` steps; batches are padded

@@ -14,7 +14,7 @@ from jaxtyping import Array, Float, Int, PRNGKeyArray
 
 from tapehead.sequences import Sequences
 from tapehead.tasks.algorithmic.bits import check_range, doubling, random_sizes
-from tapehead.tasks.losses import class_loss, class_metrics
+from tapehead.tasks.losses import class_metrics
 from tapehead.tasks.task import Data, Task
 
 LONGEST = 500
@@ -72,7 +72,7 @@ class StringTask(Task):
     classes: ClassVar[int] = 2
     sizes: ClassVar[tuple[int, ...]] = (20, 40, 60, 100, 200, LONGEST)
     score: ClassVar[str] = "accuracy"
-    output_kind: ClassVar[str] = "classes"
+    output_kind = "classes"
     defaults: ClassVar[Mapping[str, Any]] = MappingProxyType(
         {"batch": 128, "evaluation_size": 256, "test_size": 256}
     )
@@ -116,12 +116,6 @@ class StringTask(Task):
             weights=answering.astype(jnp.float32),
             mask=mask,
         )
-
-    def loss(
-        self, outputs: Float[Array, "time *batch outputs"], targets: Array
-    ) -> Float[Array, "time *batch"]:
-        """The softmax cross-entropy of every step, in nats."""
-        return class_loss(outputs, targets)
 
     def metrics(
         self, outputs: Float[Array, "time *batch outputs"], sequences: Sequences

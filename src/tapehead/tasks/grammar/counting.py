@@ -9,11 +9,10 @@ from typing import Any, ClassVar
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float, Int, PRNGKeyArray
+from jaxtyping import Array, Int, PRNGKeyArray
 
 from tapehead.errors import UserError, at_least
 from tapehead.sequences import Sequences
-from tapehead.tasks.losses import bit_metrics, bits_loss
 from tapehead.tasks.task import Data, Task
 
 MARKER = 0
@@ -88,18 +87,6 @@ class Counting(Task):
     def sample(self, key: PRNGKeyArray, batch: int, data: Data = ()) -> Sequences:
         """Strings with n uniform from `shortest` to `longest`."""
         return self.batch_at(jax.random.randint(key, (batch,), 0, self.size(data)), data)
-
-    def loss(
-        self, outputs: Float[Array, "time *batch outputs"], targets: Array
-    ) -> Float[Array, "time *batch"]:
-        """The sigmoid cross-entropy of every symbol by itself, summed, in nats."""
-        return bits_loss(outputs, targets)
-
-    def metrics(
-        self, outputs: Float[Array, "time *batch outputs"], sequences: Sequences
-    ) -> dict[str, Float[Array, "*batch"]]:
-        """Those of `bit_metrics`; `sequence_accuracy` is 1 where the string is accepted."""
-        return bit_metrics(outputs, sequences)
 
     def solve(self, sequences: Sequences) -> np.ndarray:
         """Count the letters and keep to the language."""

@@ -9,7 +9,7 @@ import numpy as np
 from jaxtyping import Array, Bool, Float, Int
 
 from tapehead.sequences import Sequences
-from tapehead.tasks.losses import bit_metrics, bits_loss
+from tapehead.tasks.losses import bit_metrics
 from tapehead.tasks.task import Task
 
 SYMBOLS = "BTPSXVE"
@@ -124,12 +124,6 @@ class EmbeddedReber(Task):
             return Sequences(inputs, targets, jnp.ones(targets.shape[:-1]))
         inputs, targets = (jnp.where(mask[..., None], x, 0) for x in (inputs, targets))
         return Sequences(inputs, targets, mask.astype(jnp.float32), mask)
-
-    def loss(
-        self, outputs: Float[Array, "time *batch outputs"], targets: Array
-    ) -> Float[Array, "time *batch"]:
-        """The sigmoid cross-entropy of every symbol by itself, summed, in nats."""
-        return bits_loss(outputs, targets)
 
     def _legal_above(
         self, outputs: Float[Array, "time *batch outputs"], sequences: Sequences

@@ -1,24 +1,23 @@
 """IMDB: is a movie review praise or blame?"""
 
-import dataclasses
 import functools
 from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import Any, ClassVar, NamedTuple, get_args
+from typing import Any, ClassVar, NamedTuple
 
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float, Int
+from jaxtyping import Array, Int
 
 from tapehead.datasets.imdb import load_imdb
 from tapehead.datasets.registry import Split
-from tapehead.errors import UserError, among, at_least
+from tapehead.errors import UserError, at_least
 from tapehead.sequences import Sequences
 from tapehead.tasks.finite import FiniteTask
+from tapehead.tasks.held_out import HeldOutTask
 from tapehead.tasks.language.tokenize import most_frequent, words
-from tapehead.tasks.losses import class_loss, class_metrics
-from tapehead.tasks.task import Data, Task
+from tapehead.tasks.task import Data
 from tapehead.tasks.vocabulary import Vocabulary
 
 
@@ -76,7 +75,7 @@ def buckets(
 
 
 @dataclass(frozen=True)
-class Imdb(FiniteTask):
+class Imdb(HeldOutTask, FiniteTask):
     """Tell after the last word of a movie review whether it is praise.
 
     - Inputs `(time, batch)`: words by their frequency in the training reviews, 0 for padding, 1
@@ -106,19 +105,17 @@ class Imdb(FiniteTask):
     """Words of a review that are read, its last."""
     shapes: int = 4
     """Lengths to which batches are padded; each is compiled."""
-    split: Split = "train"
-    """Which reviews: train, validation or test."""
 
     score: ClassVar[str] = "accuracy"
-    output_kind: ClassVar[str] = "classes"
+    output_kind = "classes"
     defaults: ClassVar[Mapping[str, Any]] = MappingProxyType(
         {"batch": 64, "updates": 2000, "stop_when_solved": False}
     )
 
     def __post_init__(self):
+        super().__post_init__()
         at_least("Imdb", 3, words=self.words)
         at_least("Imdb", 1, longest=self.longest, shapes=self.shapes)
-        among("Imdb", get_args(Split), split=self.split)
 
     @property
     def input_size(self) -> int:
@@ -172,27 +169,3 @@ class Imdb(FiniteTask):
         padded = [b._replace(words=jnp.pad(b.words, f)) for b, f in zip(data, fill, strict=True)]
         whole = Bucket(*(jnp.concatenate(parts) for parts in zip(*padded, strict=True)))
         return self.bucket_at(0, indices, (whole,))
-
-    def loss(
-        self, outputs: Float[Array, "time *batch outputs"], targets: Array
-    ) -> Float[Array, "time *batch"]:
-        """The softmax cross-entropy of every step, in nats."""
-        return class_loss(outputs, targets)
-
-    def metrics(
-        self, outputs: Float[Array, "time *batch outputs"], sequences: Sequences
-    ) -> dict[str, Float[Array, "*batch"]]:
-        """`accuracy` and `loss` (nats) at the last word; see `class_metrics`."""
-        return class_metrics(outputs, sequences)
-
-    def solved(self, metrics: Mapping[str, float]) -> bool:
-        """Never: there is always a review to be learned."""
-        return False
-
-    def validation(self) -> Task:
-        """The held-out reviews."""
-        return dataclasses.replace(self, split="validation")
-
-    def evaluations(self) -> dict[str, Task]:
-        """The published test reviews."""
-        return {"test": dataclasses.replace(self, split="test")}

@@ -1,28 +1,26 @@
 """`TextTask`: predict every next symbol of a text; and texts of your own."""
 
 import abc
-import dataclasses
 import functools
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, ClassVar, get_args
+from typing import Any, ClassVar
 
 import numpy as np
 from jaxtyping import Int
 
 from tapehead.datasets.reading import read_text
-from tapehead.datasets.registry import Split
-from tapehead.errors import UserError, among
+from tapehead.errors import UserError
+from tapehead.tasks.held_out import HeldOutTask
 from tapehead.tasks.losses import NATS_PER_BIT
 from tapehead.tasks.stream import StreamTask
-from tapehead.tasks.task import Task
 from tapehead.tasks.vocabulary import Vocabulary
 
 
 @dataclass(frozen=True)
-class TextTask(StreamTask):
+class TextTask(HeldOutTask, StreamTask):
     """Predict every next character, word or byte of a text.
 
     Judged on the validation part while training and on the test part at the end. By characters
@@ -30,14 +28,7 @@ class TextTask(StreamTask):
     `perplexity`, `exp` of the mean loss in nats per word. Both are less for better networks.
     """
 
-    split: Split = "train"
-    """Which part of the text: train, validation or test."""
-
     score: ClassVar[str] = "bits_per_character"
-
-    def __post_init__(self):
-        super().__post_init__()
-        among(type(self).__name__, get_args(Split), split=self.split)
 
     @abc.abstractmethod
     def vocabulary(self) -> Vocabulary:
@@ -52,14 +43,6 @@ class TextTask(StreamTask):
         if self.score == "perplexity":
             return {**means, "perplexity": math.exp(min(means["loss"], 700))}
         return {**means, "bits_per_character": means["loss"] / NATS_PER_BIT}
-
-    def validation(self) -> Task:
-        """The validation part."""
-        return dataclasses.replace(self, split="validation")
-
-    def evaluations(self) -> dict[str, Task]:
-        """The test part."""
-        return {"test": dataclasses.replace(self, split="test")}
 
 
 def parts(text: Sequence[Any]) -> dict[str, Sequence[Any]]:

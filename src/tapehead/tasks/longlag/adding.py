@@ -8,12 +8,11 @@ from typing import ClassVar, Literal, get_args
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float, PRNGKeyArray
+from jaxtyping import PRNGKeyArray
 
 from tapehead.errors import among, at_least
 from tapehead.sequences import Sequences
 from tapehead.tasks.longlag.marked import marked_numbers
-from tapehead.tasks.losses import value_loss, value_metrics
 from tapehead.tasks.task import Data, Task
 
 Form = Literal["1997", "uniform"]
@@ -60,7 +59,7 @@ class Adding(Task):
 
     sizes: ClassVar[tuple[int, ...]] = (50, 100, 200)
     score: ClassVar[str] = "accuracy"
-    output_kind: ClassVar[str] = "values"
+    output_kind = "values"
 
     def __post_init__(self):
         at_least("Adding", 4, length=self.length)
@@ -99,18 +98,6 @@ class Adding(Task):
             weights=last.astype(jnp.float32),
             mask=mask,
         )
-
-    def loss(
-        self, outputs: Float[Array, "time *batch outputs"], targets: Array
-    ) -> Float[Array, "time *batch"]:
-        """The squared error of every step."""
-        return value_loss(outputs, targets)
-
-    def metrics(
-        self, outputs: Float[Array, "time *batch outputs"], sequences: Sequences
-    ) -> dict[str, Float[Array, "*batch"]]:
-        """`error`, `squared_error`, and `accuracy` within 0.04; see `value_metrics`."""
-        return value_metrics(outputs, sequences, tolerance=0.04)
 
     def solved(self, metrics: Mapping[str, float]) -> bool:
         """The paper's criterion: mean error below 0.01, and next to none above 0.04."""

@@ -11,7 +11,7 @@ from jaxtyping import Array, Float, PRNGKeyArray
 from tapehead.errors import among, at_least
 from tapehead.sequences import Sequences
 from tapehead.tasks.longlag.largest_error import largest_error
-from tapehead.tasks.losses import bit_metrics, bits_loss
+from tapehead.tasks.losses import bit_metrics
 from tapehead.tasks.task import Data, Task
 
 Variant = Literal["2a", "2b"]
@@ -82,12 +82,6 @@ class FirstSymbol(Task):
         symbols = jnp.concatenate([first, between, first])
         shown = jax.nn.one_hot(symbols, self.p + 1, dtype=jnp.float32)
         return Sequences(shown[:-1], shown[1:], jnp.ones((self.p, batch)))
-
-    def loss(
-        self, outputs: Float[Array, "time *batch outputs"], targets: Array
-    ) -> Float[Array, "time *batch"]:
-        """The sigmoid cross-entropy of every symbol by itself, summed, in nats."""
-        return bits_loss(outputs, targets)
 
     def metrics(
         self, outputs: Float[Array, "time *batch outputs"], sequences: Sequences

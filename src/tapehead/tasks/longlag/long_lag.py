@@ -12,7 +12,7 @@ from jaxtyping import Array, Float, PRNGKeyArray
 from tapehead.errors import at_least
 from tapehead.sequences import Sequences
 from tapehead.tasks.longlag.largest_error import largest_error
-from tapehead.tasks.losses import bit_metrics, bits_loss
+from tapehead.tasks.losses import bit_metrics
 from tapehead.tasks.task import Data, Task
 
 BEGIN, END, X = 0, 1, 2
@@ -95,12 +95,6 @@ class LongLag(Task):
             weights=last.astype(jnp.float32),
             mask=mask,
         )
-
-    def loss(
-        self, outputs: Float[Array, "time *batch outputs"], targets: Array
-    ) -> Float[Array, "time *batch"]:
-        """The sigmoid cross-entropy of both outputs, summed, in nats."""
-        return bits_loss(outputs, targets)
 
     def metrics(
         self, outputs: Float[Array, "time *batch outputs"], sequences: Sequences

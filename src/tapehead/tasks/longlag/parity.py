@@ -7,11 +7,10 @@ from typing import ClassVar
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float, PRNGKeyArray
+from jaxtyping import PRNGKeyArray
 
 from tapehead.errors import UserError, at_least
 from tapehead.sequences import Sequences
-from tapehead.tasks.losses import bit_metrics, bits_loss
 from tapehead.tasks.task import Data, Task
 
 
@@ -75,18 +74,6 @@ class Parity(Task):
             weights=last.astype(jnp.float32),
             mask=mask,
         )
-
-    def loss(
-        self, outputs: Float[Array, "time *batch outputs"], targets: Array
-    ) -> Float[Array, "time *batch"]:
-        """The sigmoid cross-entropy of every step, in nats."""
-        return bits_loss(outputs, targets)
-
-    def metrics(
-        self, outputs: Float[Array, "time *batch outputs"], sequences: Sequences
-    ) -> dict[str, Float[Array, "*batch"]]:
-        """Those of `bit_metrics`."""
-        return bit_metrics(outputs, sequences)
 
     def solve(self, sequences: Sequences) -> np.ndarray:
         """Turn the answer over at every one."""

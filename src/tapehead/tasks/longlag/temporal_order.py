@@ -7,11 +7,10 @@ from typing import ClassVar, Literal
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float, PRNGKeyArray
+from jaxtyping import PRNGKeyArray
 
 from tapehead.errors import UserError, at_least
 from tapehead.sequences import Sequences
-from tapehead.tasks.losses import class_loss, class_metrics
 from tapehead.tasks.task import Data, Task
 
 START, TRIGGER, DISTRACTORS, FIRST = 0, 1, 2, 6
@@ -57,7 +56,7 @@ class TemporalOrder(Task):
 
     sizes: ClassVar[tuple[int, ...]] = (50, 100, 200)
     score: ClassVar[str] = "accuracy"
-    output_kind: ClassVar[str] = "classes"
+    output_kind = "classes"
 
     def __post_init__(self):
         at_least("TemporalOrder", 10, length=self.length)
@@ -102,18 +101,6 @@ class TemporalOrder(Task):
             weights=last.astype(jnp.float32),
             mask=mask,
         )
-
-    def loss(
-        self, outputs: Float[Array, "time *batch outputs"], targets: Array
-    ) -> Float[Array, "time *batch"]:
-        """The softmax cross-entropy of every step, in nats."""
-        return class_loss(outputs, targets)
-
-    def metrics(
-        self, outputs: Float[Array, "time *batch outputs"], sequences: Sequences
-    ) -> dict[str, Float[Array, "*batch"]]:
-        """`accuracy` and `loss` (nats) at the last step; see `class_metrics`."""
-        return class_metrics(outputs, sequences)
 
     def solve(self, sequences: Sequences) -> np.ndarray:
         """Read the relevant symbols off."""

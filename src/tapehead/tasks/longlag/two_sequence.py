@@ -12,7 +12,7 @@ from jaxtyping import Array, Float, PRNGKeyArray
 
 from tapehead.errors import UserError, among, at_least
 from tapehead.sequences import Sequences
-from tapehead.tasks.losses import value_loss, value_metrics
+from tapehead.tasks.losses import value_metrics
 from tapehead.tasks.task import Data, Task
 
 Variant = Literal["3a", "3b", "3c"]
@@ -90,7 +90,7 @@ class TwoSequence(Task):
 
     sizes: ClassVar[tuple[int, ...]] = (50, 100, 200)
     score: ClassVar[str] = "accuracy"
-    output_kind: ClassVar[str] = "values"
+    output_kind = "values"
 
     def __post_init__(self):
         at_least("TwoSequence", 1, informative=self.informative)
@@ -134,12 +134,6 @@ class TwoSequence(Task):
             weights=last.astype(jnp.float32),
             mask=mask,
         )
-
-    def loss(
-        self, outputs: Float[Array, "time *batch outputs"], targets: Array
-    ) -> Float[Array, "time *batch"]:
-        """The squared error of every step."""
-        return value_loss(outputs, targets)
 
     def metrics(
         self, outputs: Float[Array, "time *batch outputs"], sequences: Sequences

@@ -85,7 +85,7 @@ class MusicTask(FiniteTask):
     collection: ClassVar[Collection]
     score: ClassVar[str] = "nll"
     higher_is_better: ClassVar[bool] = False
-    output_kind: ClassVar[str] = "bits"
+    output_kind = "bits"
     determined: ClassVar[bool] = False
 
     def __post_init__(self):
@@ -123,12 +123,6 @@ class MusicTask(FiniteTask):
             weights=mask.astype(jnp.float32) / jnp.mean(data.lengths.astype(jnp.float32)),
             mask=mask,
         )
-
-    def loss(
-        self, outputs: Float[Array, "time *batch outputs"], targets: Array
-    ) -> Float[Array, "time *batch"]:
-        """The sum of the keys' cross-entropies at every step, in nats."""
-        return bits_loss(outputs, targets)
 
     def metrics(
         self, outputs: Float[Array, "time *batch outputs"], sequences: Sequences

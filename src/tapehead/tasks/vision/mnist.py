@@ -1,22 +1,21 @@
 """`MnistTask`: name a handwritten digit after seeing all of it, a part at a time."""
 
 import abc
-import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import Any, ClassVar, NamedTuple, get_args
+from typing import Any, ClassVar, NamedTuple
 
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Int, UInt8
 
-from tapehead.datasets.mnist import Split, load_mnist
-from tapehead.errors import UserError, among
+from tapehead.datasets.mnist import load_mnist
+from tapehead.errors import UserError
 from tapehead.sequences import Sequences
 from tapehead.tasks.finite import FiniteTask
-from tapehead.tasks.losses import class_loss, class_metrics
-from tapehead.tasks.task import Data, Task
+from tapehead.tasks.held_out import HeldOutTask
+from tapehead.tasks.task import Data
 
 SIDE = 28
 CLASSES = 10
@@ -54,7 +53,7 @@ class Images(NamedTuple):
 
 
 @dataclass(frozen=True)
-class MnistTask(FiniteTask):
+class MnistTask(HeldOutTask, FiniteTask):
     """A digit to be named at the last step; a subclass says in which parts it is shown.
 
     The training images are the first 55,000 of the published 60,000; the other 5,000 are held out
@@ -64,17 +63,11 @@ class MnistTask(FiniteTask):
     all the updates it is given: it never counts as solved.
     """
 
-    split: Split = "train"
-    """Which images: train, validation (the last 5,000 published for training) or test."""
-
     score: ClassVar[str] = "accuracy"
-    output_kind: ClassVar[str] = "classes"
+    output_kind = "classes"
     defaults: ClassVar[Mapping[str, Any]] = MappingProxyType(
         {"batch": 100, "updates": 8000, "stop_when_solved": False}
     )
-
-    def __post_init__(self):
-        among(type(self).__name__, get_args(Split), split=self.split)
 
     @abc.abstractmethod
     def parts(self, pixels: Float[Array, "batch 28 28"]) -> Float[Array, "time batch features"]:
@@ -102,27 +95,3 @@ class MnistTask(FiniteTask):
             targets=jnp.broadcast_to(data.labels[indices], shape),
             weights=jnp.zeros(shape).at[-1].set(1),
         )
-
-    def loss(
-        self, outputs: Float[Array, "time *batch outputs"], targets: Array
-    ) -> Float[Array, "time *batch"]:
-        """The softmax cross-entropy of every step, in nats."""
-        return class_loss(outputs, targets)
-
-    def metrics(
-        self, outputs: Float[Array, "time *batch outputs"], sequences: Sequences
-    ) -> dict[str, Float[Array, "*batch"]]:
-        """`accuracy` and `loss` (nats) at the last step; see `class_metrics`."""
-        return class_metrics(outputs, sequences)
-
-    def solved(self, metrics: Mapping[str, float]) -> bool:
-        """Never: there is always an image to be learned."""
-        return False
-
-    def validation(self) -> Task:
-        """The held-out images."""
-        return dataclasses.replace(self, split="validation")
-
-    def evaluations(self) -> dict[str, Task]:
-        """The published test images."""
-        return {"test": dataclasses.replace(self, split="test")}
