@@ -96,6 +96,33 @@ def test_the_unroll_is_the_scan_with_its_gradients(x64, variant, masked):
         np.testing.assert_allclose(a, b, rtol=1e-9, atol=1e-11)
 
 
+def test_a_gradient_that_explodes_stays_finite():
+    """Weights spread evenly and sharpened 70 times: their gradient would reach 7⁷⁰."""
+    slots, steps = 5, 70
+    model = NTM(INPUTS, OUTPUTS, slots=slots, width=4, controller_size=6, key=jax.random.key(1))
+    # No look-up, no shift, and as sharp as 1 + log(1 + e⁶).
+    keys = 2 * 4 + 2
+    bias = jnp.zeros(model.interface.bias.shape).at[keys : keys + 2].set(-40)
+    bias = bias.at[keys + 2 : keys + 8].set(jnp.tile(jnp.array([-40.0, 0, -40]), 2))
+    bias = bias.at[keys + 8 : keys + 10].set(6)
+    model = eqx.tree_at(lambda m: m.interface.bias, model, bias)
+    model = eqx.tree_at(lambda m: m.interface.weight, model, 0 * model.interface.weight)
+    state = model.initial_state((1,))
+    rows = jax.random.normal(jax.random.key(2), state.memory.memory.shape)
+    even = jnp.full(state.memory.read_weights.shape, 1 / slots)
+    memory = state.memory._replace(memory=rows, read_weights=even)
+
+    def loss(memory, unroll):
+        xs = jnp.zeros((steps, 1, INPUTS))
+        _, ys = unroll(model, state._replace(memory=memory), xs, mask=None)
+        return jnp.sum(jnp.sin(ys))
+
+    plain, bounded = (jax.grad(loss)(memory, unroll) for unroll in (scan, unrolled))
+    assert not all(np.isfinite(x).all() for x in jax.tree.leaves(plain))
+    assert all(np.isfinite(x).all() for x in jax.tree.leaves(bounded))
+    assert 1e10 < np.abs(bounded.read_weights).max() < 1e16
+
+
 def test_segments_keep_few_memories():
     for steps in (1, 2, 7, 50, 101, 997):
         length = segment_length(steps)

@@ -5,6 +5,10 @@ arrays of slots by slots and slots by width each, and on a CPU the time goes int
 and reading these rather than into computing. Here only little is kept of every step (its `Trail`)
 and the whole memory at a few of them. The backward pass goes segment by segment: it rebuilds the
 memories of a segment from its first one and the trail, then walks back through them.
+
+A gradient can grow without end on the way back: weights that lie evenly on all slots and are
+sharpened at every step change by γ times as much after each. Long before it leaves float32 it says
+nothing but that it is too large to be used; it is held at `LARGEST`, and clipping does the rest.
 """
 
 import abc
@@ -22,6 +26,10 @@ from tapehead.cell import Cell, State, select
 from tapehead.memory.memory import Memory, MemoryState
 
 Trail = Any
+
+LARGEST = 1e15
+"""What the gradient of a state may come to on the way back; above, all of it is scaled down to
+this. Gradients that anything is learned from are many orders smaller."""
 
 
 class Replayable(Memory):
@@ -229,6 +237,13 @@ def _zero_where_not(mask: Array | None, x: Any) -> Any:
     return x if mask is None else select(mask, x, jax.tree.map(jnp.zeros_like, x))
 
 
+def held(gradient: Walk) -> Walk:
+    """The gradient, all of it scaled down where an entry exceeds `LARGEST`."""
+    largest = jnp.max(jnp.stack([jnp.max(jnp.abs(x)) for x in jax.tree.leaves(gradient)]))
+    scale = jnp.where(largest > LARGEST, LARGEST / largest, 1)
+    return jax.tree.map(lambda x: x * scale, gradient)
+
+
 def _forward(
     parts: _Parts, driver: _Arrays, walk: _Arrays, xs: Array, mask: Array | None
 ) -> tuple[tuple[Walk, Array, Array], tuple[Any, ...]]:
@@ -294,7 +309,8 @@ def _backward(
         if mask is not None:
             of_state = select(mask, of_state, of_after.controller)
             of_reads = select(mask, of_reads, of_after.reads)
-        return Walk(of_state, of_memory, of_reads), (of_controller, of_given, of_x)
+        of_before = held(Walk(of_state, of_memory, of_reads))
+        return of_before, (of_controller, of_given, of_x)
 
     length = xs.shape[1]
     numbers = jnp.arange(length)
