@@ -36,7 +36,7 @@ def largest(model: Cell, task: Counting, limit: int) -> int:
     for first in range(0, limit, TOGETHER):
         wrong = np.flatnonzero(~np.asarray(accepted(model, whole, jnp.asarray(first))))
         if wrong.size:
-            return min(task.shortest - 1 + first + int(wrong[0]), limit)
+            return min(task.min_n - 1 + first + int(wrong[0]), limit)
     return limit
 
 

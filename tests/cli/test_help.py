@@ -97,7 +97,7 @@ def test_help_is_quick(words):
 
 COMPLETIONS = [
     (["tr"], ["train"]),
-    (["train", "re"], ["repeat-copy", "reverse"]),
+    (["train", "rep"], ["repeat-copy"]),
     (["train", "copy", "lst"], ["lstm", "lstm-1997"]),
     (["train", "copy", "lstm", "--task.m"], ["--task.min-length", "--task.max-length"]),
     (["train", "copy", "lstm", "--model.hid"], ["--model.hidden"]),

@@ -131,7 +131,7 @@ def test_counting_agrees_with_its_solver(kind):
         check_sequences(task, batch, task.size(()))
         check_solver(task, batch)
         letters = batch.inputs[..., 1:].sum(axis=0)
-        n = task.shortest + np.arange(task.size(()))
+        n = task.min_n + np.arange(task.size(()))
         np.testing.assert_array_equal(letters, np.stack([n] * kind.letters, axis=1))
     assert set(draw(kind(2, 5), 100).mask.sum(axis=0) - 1) == {
         kind.letters * n for n in range(2, 6)
@@ -158,9 +158,9 @@ MISTAKES = [
     (lambda: Reber(8), "Reber: longest must be at least 9, got 8"),
     (lambda: Reber().resized(3), "Reber: comes in one size only, so not in 3"),
     (lambda: ContinualReber(0), "ContinualReber: length must be at least 1, got 0"),
-    (lambda: AnBn(0), "AnBn: shortest must be at least 1, got 0"),
-    (lambda: AnBnCn(3, 2), "AnBnCn: longest must be at least shortest (3), got 2"),
-    (lambda: AnBn().resized(0), "AnBn: shortest must be at least 1, got 0"),
+    (lambda: AnBn(0), "AnBn: min_n must be at least 1, got 0"),
+    (lambda: AnBnCn(3, 2), "AnBnCn: max_n must be at least min_n (3), got 2"),
+    (lambda: AnBn().resized(0), "AnBn: min_n must be at least 1, got 0"),
 ]
 
 

@@ -142,8 +142,10 @@ def trained_range(task: Task) -> tuple[int, int] | None:
     """The sizes on its axis that a task trains on.
 
     Tasks name them in their settings: `min_<axis>` and `max_<axis>`, or `<axis>` alone where all
-    sequences are alike; `None` for a task that does not vary.
+    sequences are alike; `None` for a task that is not tried at other sizes.
     """
+    if not task.sizes:
+        return None
     settings = {f.name: getattr(task, f.name) for f in dataclasses.fields(task)}
     low = settings.get(f"min_{task.axis}", settings.get(task.axis))
     high = settings.get(f"max_{task.axis}", settings.get(task.axis))

@@ -10,7 +10,7 @@ from tapehead.tasks.grammar.counting import Counting
 class AnBn(Counting):
     """Say after every symbol of aⁿbⁿ which symbols may come next.
 
-    The strings are one for every n from `shortest` to `longest`. Training draws n uniformly;
+    The strings are one for every n from `min_n` to `max_n`. Training draws n uniformly;
     tests pass over every string once. A string takes `2 n + 1` steps; batches are padded.
 
     - Inputs `(time, batch, 3)`: the marker, then the string, one-hot: marker, a, b.

@@ -23,7 +23,7 @@ MARKER = 0
 class Counting(Task):
     """Say after every symbol of a string which may come next; the string is as many of each letter.
 
-    The strings are one for every n from `shortest` to `longest`. Training draws n uniformly;
+    The strings are one for every n from `min_n` to `max_n`. Training draws n uniformly;
     tests pass over every string once. With L letters a string takes `L n + 1` steps; batches are
     padded.
 
@@ -32,9 +32,9 @@ class Counting(Task):
         after an a; then what the counts say; at the end the marker.
     """
 
-    shortest: int = 1
+    min_n: int = 1
     """The smallest n."""
-    longest: int = 10
+    max_n: int = 10
     """The largest n."""
 
     letters: ClassVar[int]
@@ -44,10 +44,10 @@ class Counting(Task):
 
     def __post_init__(self):
         owner = type(self).__name__
-        at_least(owner, 1, shortest=self.shortest)
-        if self.longest < self.shortest:
+        at_least(owner, 1, min_n=self.min_n)
+        if self.max_n < self.min_n:
             raise UserError(
-                f"{owner}: longest must be at least shortest ({self.shortest}), got {self.longest}"
+                f"{owner}: max_n must be at least min_n ({self.min_n}), got {self.max_n}"
             )
 
     @property
@@ -62,12 +62,12 @@ class Counting(Task):
 
     def size(self, data: Data) -> int:
         """How many strings there are."""
-        return self.longest - self.shortest + 1
+        return self.max_n - self.min_n + 1
 
     def batch_at(self, indices: Int[Array, " batch"], data: Data) -> Sequences:
-        """The strings by their n, of which the first is `shortest`."""
-        n = self.shortest + indices
-        time = jnp.arange(self.letters * self.longest + 1)[:, None]
+        """The strings by their n, of which the first is `min_n`."""
+        n = self.min_n + indices
+        time = jnp.arange(self.letters * self.max_n + 1)[:, None]
         # Step 0 shows the marker; the letter of a later step, counted from 1, is one for every n.
         shown = jnp.where(time == 0, MARKER, (time - 1) // n + 1)
         mask = time <= self.letters * n
@@ -85,7 +85,7 @@ class Counting(Task):
         )
 
     def sample(self, key: PRNGKeyArray, batch: int, data: Data = ()) -> Sequences:
-        """Strings with n uniform from `shortest` to `longest`."""
+        """Strings with n uniform from `min_n` to `max_n`."""
         return self.batch_at(jax.random.randint(key, (batch,), 0, self.size(data)), data)
 
     def solve(self, sequences: Sequences) -> np.ndarray:
@@ -107,12 +107,12 @@ class Counting(Task):
         return targets
 
     def resized(self, size: int) -> "Counting":
-        """All strings from n of `shortest` (or `size`, if that is less) up to `size`.
+        """All strings from n of `min_n` (or `size`, if that is less) up to `size`.
 
         A network generalises to n if it accepts all of them: a `sequence_accuracy` of 1.
         """
-        return dataclasses.replace(self, shortest=min(self.shortest, size), longest=size)
+        return dataclasses.replace(self, min_n=min(self.min_n, size), max_n=size)
 
     def evaluations(self) -> dict[str, Task]:
         """Strings up to ten times as long."""
-        return {f"n {10 * self.longest}": self.resized(10 * self.longest)}
+        return {f"n {10 * self.max_n}": self.resized(10 * self.max_n)}

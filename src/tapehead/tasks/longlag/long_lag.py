@@ -57,7 +57,7 @@ class LongLag(Task):
     q: int = 100
     """Distractors in a sequence, at least: the lag is `q + 1` or more."""
 
-    axis: ClassVar[str] = "lag"
+    axis: ClassVar[str] = "q"
     sizes: ClassVar[tuple[int, ...]] = (50, 100, 200)
     score: ClassVar[str] = "accuracy"
 
