@@ -1,19 +1,15 @@
 """Settings shared by all tests."""
 
 import atexit
-import gc
 import os
 import shutil
 import tempfile
 
 # Compilation is what the tests cost, and their arrays are small: code that is compiled quickly
-# beats code that runs quickly, and one piece is compiled faster than thirty-two. Must be set before
-# JAX is imported. (XLA's older emitters would be compiled twice as fast again, but they give wrong
-# numbers: a scan of the DNC differs from its steps.)
-os.environ.setdefault(
-    "XLA_FLAGS",
-    "--xla_backend_optimization_level=0 --xla_cpu_parallel_codegen_split_count=1",
-)
+# beats code that runs quickly. Must be set before JAX is imported. XLA's older emitters
+# (--xla_cpu_use_fusion_emitters=false) are compiled twice as fast again, but give wrong numbers: a
+# scan of the DNC then differs from its steps.
+os.environ.setdefault("XLA_FLAGS", "--xla_backend_optimization_level=0")
 
 # What one worker or subprocess has compiled the others need not compile again. Workers inherit the
 # folder from the process that starts them and that takes it away at the end.
@@ -31,9 +27,6 @@ jax.config.update("jax_numpy_dtype_promotion", "strict")
 settings.register_profile("tapehead", deadline=None, max_examples=25, derandomize=True)
 settings.load_profile("tapehead")
 
-
-# What is imported and compiled stays: looking through it for garbage took a tenth of the time.
-gc.set_threshold(100_000, 50, 100)
 
 LONGEST = ("test_readme.py", "test_kill.py")
 
