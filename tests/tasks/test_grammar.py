@@ -44,7 +44,7 @@ def texts(batch):
     ]
 
 
-@settings(max_examples=3)
+@settings(max_examples=2)
 @given(
     st.one_of(st.builds(Reber, st.integers(9, 20)), st.builds(ContinualReber, st.integers(1, 30))),
     st.integers(0, 2**32 - 1),

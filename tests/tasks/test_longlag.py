@@ -56,7 +56,7 @@ def measure(task, outputs, batch):
 
 
 @pytest.mark.parametrize("name", SETTINGS)
-@settings(max_examples=3)
+@settings(max_examples=2)
 @given(data=st.data())
 def test_solvers_with_random_settings(name, data):
     task = data.draw(SETTINGS[name])
