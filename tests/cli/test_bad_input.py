@@ -72,6 +72,9 @@ WORDS = [
     (TRAIN + "--task.lenght 3", ["unknown option '--task.lenght'", "--task."]),
     (TRAIN + "--rule.window 3", ["unknown option '--rule.window'"]),
     (TRAIN + "--optimizer sgd --optimizer.beta1 0.5", ["unknown option '--optimizer.beta1'"]),
+    # What does not fit only once a network is built.
+    (TRAIN + "--l2-parts nothing=1", ["no part 'nothing'", "hidden_weight"]),
+    ("train adding mingru --model.chrono 1", ["chrono must be above 2 steps, got 1"]),
     # Values of the wrong kind.
     (TRAIN + "--batch", ["--batch", "expected"]),
     (TRAIN + "--batch x", ["--batch", "whole number", "'x'"]),
@@ -119,6 +122,11 @@ WORDS = [
 ]
 
 FILES = [
+    (
+        "train text elman --task.file book --batch 99",
+        file("book", "to be or not to be " * 50),
+        ["cannot be cut into 99 parts", "lower batch or task.length"],
+    ),
     # Where the run goes.
     (TRAIN + "--out full", file("full/precious.txt", "x"), ["full", "not empty"]),
     (TRAIN + "--out full", file("full"), ["full"]),

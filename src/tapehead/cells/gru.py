@@ -9,7 +9,7 @@ from jaxtyping import Array, Bool, Float, PRNGKeyArray
 
 from tapehead.cell import Cell, expect_features
 from tapehead.cells import fused
-from tapehead.cells.initialization import beginning, uniform
+from tapehead.cells.initialization import beginning, lasting_bias, uniform
 from tapehead.errors import at_least
 
 
@@ -179,15 +179,18 @@ class GRU(Cell):
     - `hidden_weight`: U, `(3 · hidden_size, hidden_size)`, likewise.
     - `bias`: b, `(3 · hidden_size,)`.
     - `candidate_bias`: b_u, `(hidden_size,)`; `None` if the reset comes before the product. All
-        four are drawn uniformly from ±1/√hidden_size.
+        four are drawn uniformly from ±1/√hidden_size. With `chrono`, the longest dependency to
+        expect in steps (default `None`), b_z is instead drawn as log u with u uniform in
+        [1, chrono − 1]: units that forget at any rate up to that.
     - `initial`: the learned state before the first step, with leaves of `(hidden_size,)` that
         begin at zero; `None` if that state is fixed at zero.
     - `reset_after`: whether the reset gate acts after (default) or before the product with U_n.
 
-    **Raises:** `UserError` if a size is below 1.
+    **Raises:** `UserError` if a size is below 1, or `chrono` not above 2.
 
-    Source: Cho et al., "Learning phrase representations using RNN encoder-decoder for statistical
-    machine translation" (2014).
+    Sources: Cho et al., "Learning phrase representations using RNN encoder-decoder for statistical
+    machine translation" (2014); Tallec and Ollivier, "Can recurrent neural networks warp time?"
+    (2018) for `chrono`.
     """
 
     input_weight: Float[Array, "gates inputs"]
@@ -206,6 +209,7 @@ class GRU(Cell):
         *,
         reset_after: bool = True,
         learned_initial_state: bool = False,
+        chrono: float | None = None,
         key: PRNGKeyArray,
     ):
         at_least("GRU", 1, input_size=input_size, hidden_size=hidden_size)
@@ -217,6 +221,9 @@ class GRU(Cell):
         self.candidate_bias = (
             uniform(candidate_key, (hidden_size,), hidden_size) if reset_after else None
         )
+        if chrono is not None:
+            lasting = lasting_bias("GRU", chrono, hidden_size, jax.random.fold_in(key, 0))
+            self.bias = self.bias.at[hidden_size : 2 * hidden_size].set(lasting)
         zeros = jnp.zeros(hidden_size, jnp.float32)
         self.initial = GRUState(zeros) if learned_initial_state else None
         self.reset_after = reset_after

@@ -9,7 +9,7 @@ from jaxtyping import Array, Bool, Float, PRNGKeyArray
 
 from tapehead.cell import Cell, expect_features
 from tapehead.cells import fused
-from tapehead.cells.initialization import beginning, uniform
+from tapehead.cells.initialization import beginning, lasting_bias, uniform
 from tapehead.errors import at_least
 
 
@@ -129,15 +129,19 @@ class LSTM(Cell):
     - `input_weight`: W, `(4 · hidden_size, input_size)`, the rows of the gates i, f, g, o in turn.
     - `hidden_weight`: U, `(4 · hidden_size, hidden_size)`, likewise.
     - `bias`: b, `(4 · hidden_size,)`. All three are drawn uniformly from ±1/√hidden_size; then
-        `forget_bias` (default 1) is added to b_f, so that the cell begins by remembering.
+        `forget_bias` (default 1) is added to b_f, so that the cell begins by remembering. With
+        `chrono`, the longest dependency to expect in steps (default `None`), b_f is instead drawn
+        as log u with u uniform in [1, chrono − 1], and b_i = −b_f: cells that forget at any rate
+        up to that.
     - `initial`: the learned state before the first step, with leaves of `(hidden_size,)` that
         begin at zero; `None` if that state is fixed at zero.
 
-    **Raises:** `UserError` if a size is below 1.
+    **Raises:** `UserError` if a size is below 1, or `chrono` not above 2.
 
     Sources: Hochreiter and Schmidhuber, "Long short-term memory" (1997); Gers, Schmidhuber and
     Cummins, "Learning to forget" (2000) for the forget gate; Jozefowicz et al., "An empirical
-    exploration of recurrent network architectures" (2015) for its bias of 1.
+    exploration of recurrent network architectures" (2015) for its bias of 1; Tallec and Ollivier,
+    "Can recurrent neural networks warp time?" (2018) for `chrono`.
     """
 
     input_weight: Float[Array, "gates inputs"]
@@ -154,12 +158,16 @@ class LSTM(Cell):
         *,
         learned_initial_state: bool = False,
         forget_bias: float = 1.0,
+        chrono: float | None = None,
         key: PRNGKeyArray,
     ):
         at_least("LSTM", 1, input_size=input_size, hidden_size=hidden_size)
         self.input_weight, self.hidden_weight, self.bias = draw_weights(
             input_size, hidden_size, forget_bias=forget_bias, key=key
         )
+        if chrono is not None:
+            lasting = lasting_bias("LSTM", chrono, hidden_size, jax.random.fold_in(key, 0))
+            self.bias = self.bias.at[: 2 * hidden_size].set(jnp.concatenate([-lasting, lasting]))
         zeros = jnp.zeros(hidden_size, jnp.float32)
         self.initial = LSTMState(zeros, zeros) if learned_initial_state else None
         self.input_size = input_size

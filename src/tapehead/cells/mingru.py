@@ -8,7 +8,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float, PRNGKeyArray
 
 from tapehead.cells.hidden_recurrence import HiddenRecurrence, HiddenState
-from tapehead.cells.initialization import uniform
+from tapehead.cells.initialization import lasting_bias, uniform
 from tapehead.cells.linear_recurrence import Coefficients
 from tapehead.errors import at_least
 
@@ -24,12 +24,15 @@ class MinGRU(HiddenRecurrence):
     **Attributes:**
 
     - `weight`: W, `(2 · hidden_size, input_size)`, the rows of z and h̃ in turn.
-    - `bias`: b, `(2 · hidden_size,)`. Both are drawn uniformly from ±1/√input_size.
+    - `bias`: b, `(2 · hidden_size,)`. Both are drawn uniformly from ±1/√input_size. With `chrono`,
+        the longest dependency to expect in steps (default `None`), b_z is instead drawn as −log u
+        with u uniform in [1, chrono − 1]: units that forget at any rate up to that.
 
-    **Raises:** `UserError` if a size is below 1.
+    **Raises:** `UserError` if a size is below 1, or `chrono` not above 2.
 
-    Source: Feng, Tung, Hajimirsadeghi, Ahmed and Bengio, "Were RNNs all we needed?" (2024),
-    section 3.1.
+    Sources: Feng, Tung, Hajimirsadeghi, Ahmed and Bengio, "Were RNNs all we needed?" (2024),
+    section 3.1; Tallec and Ollivier, "Can recurrent neural networks warp time?" (2018) for
+    `chrono`.
     """
 
     weight: Float[Array, "gates inputs"]
@@ -37,11 +40,21 @@ class MinGRU(HiddenRecurrence):
     input_size: int | None = eqx.field(static=True)
     output_size: int | None = eqx.field(static=True)
 
-    def __init__(self, input_size: int, hidden_size: int, *, key: PRNGKeyArray):
+    def __init__(
+        self,
+        input_size: int,
+        hidden_size: int,
+        *,
+        chrono: float | None = None,
+        key: PRNGKeyArray,
+    ):
         at_least("MinGRU", 1, input_size=input_size, hidden_size=hidden_size)
         weight_key, bias_key = jax.random.split(key)
         self.weight = uniform(weight_key, (2 * hidden_size, input_size), input_size)
         self.bias = uniform(bias_key, (2 * hidden_size,), input_size)
+        if chrono is not None:
+            lasting = lasting_bias("MinGRU", chrono, hidden_size, jax.random.fold_in(key, 0))
+            self.bias = self.bias.at[:hidden_size].set(-lasting)
         self.input_size = input_size
         self.output_size = hidden_size
 

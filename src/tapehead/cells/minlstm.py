@@ -8,7 +8,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float, PRNGKeyArray
 
 from tapehead.cells.hidden_recurrence import HiddenRecurrence, HiddenState
-from tapehead.cells.initialization import uniform
+from tapehead.cells.initialization import lasting_bias, uniform
 from tapehead.cells.linear_recurrence import Coefficients
 from tapehead.errors import at_least
 
@@ -26,12 +26,15 @@ class MinLSTM(HiddenRecurrence):
 
     - `weight`: W, `(3 · hidden_size, input_size)`, the rows of f, i and h̃ in turn.
     - `bias`: b, `(3 · hidden_size,)`. Both are drawn uniformly from ±1/√input_size; then
-        `forget_bias` (default 1) is added to b_f.
+        `forget_bias` (default 1) is added to b_f. With `chrono`, the longest dependency to expect
+        in steps (default `None`), b_f is instead drawn as log u with u uniform in
+        [1, chrono − 1], and b_i = −b_f: units that forget at any rate up to that.
 
-    **Raises:** `UserError` if a size is below 1.
+    **Raises:** `UserError` if a size is below 1, or `chrono` not above 2.
 
-    Source: Feng, Tung, Hajimirsadeghi, Ahmed and Bengio, "Were RNNs all we needed?" (2024),
-    section 3.2.
+    Sources: Feng, Tung, Hajimirsadeghi, Ahmed and Bengio, "Were RNNs all we needed?" (2024),
+    section 3.2; Tallec and Ollivier, "Can recurrent neural networks warp time?" (2018) for
+    `chrono`.
     """
 
     weight: Float[Array, "gates inputs"]
@@ -45,6 +48,7 @@ class MinLSTM(HiddenRecurrence):
         hidden_size: int,
         *,
         forget_bias: float = 1.0,
+        chrono: float | None = None,
         key: PRNGKeyArray,
     ):
         at_least("MinLSTM", 1, input_size=input_size, hidden_size=hidden_size)
@@ -52,6 +56,9 @@ class MinLSTM(HiddenRecurrence):
         self.weight = uniform(weight_key, (3 * hidden_size, input_size), input_size)
         bias = uniform(bias_key, (3 * hidden_size,), input_size)
         self.bias = bias.at[:hidden_size].add(forget_bias)
+        if chrono is not None:
+            lasting = lasting_bias("MinLSTM", chrono, hidden_size, jax.random.fold_in(key, 0))
+            self.bias = self.bias.at[: 2 * hidden_size].set(jnp.concatenate([lasting, -lasting]))
         self.input_size = input_size
         self.output_size = hidden_size
 

@@ -65,9 +65,12 @@ class LinearRecurrent(Layered):
 class MinGRUModel(LinearRecurrent):
     """Minimal gated recurrent units, trained in parallel over time (Feng et al. 2024)."""
 
+    chrono: float | None = None
+    """The longest dependency to expect, in steps, if any: how long units remember at first."""
+
     def recurrence(self, *, key: PRNGKeyArray) -> Cell:
         """A `MinGRU` cell."""
-        return MinGRU(self.hidden, self.hidden, key=key)
+        return MinGRU(self.hidden, self.hidden, chrono=self.chrono, key=key)
 
 
 @dataclass(frozen=True)
@@ -76,10 +79,13 @@ class MinLSTMModel(LinearRecurrent):
 
     forget_bias: float = 1.0
     """Added to the forget gate's bias at the start, so that the cell begins by remembering."""
+    chrono: float | None = None
+    """The longest dependency to expect, in steps, if any: how long units remember at first."""
 
     def recurrence(self, *, key: PRNGKeyArray) -> Cell:
         """A `MinLSTM` cell."""
-        return MinLSTM(self.hidden, self.hidden, forget_bias=self.forget_bias, key=key)
+        bias, chrono = self.forget_bias, self.chrono
+        return MinLSTM(self.hidden, self.hidden, forget_bias=bias, chrono=chrono, key=key)
 
 
 @dataclass(frozen=True)

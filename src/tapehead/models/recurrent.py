@@ -81,6 +81,8 @@ class LSTMModel(Recurrent):
     """Learn the state before the first step; otherwise it is zero."""
     forget_bias: float = 1.0
     """Added to the forget gate's bias at the start, so that the cell begins by remembering."""
+    chrono: float | None = None
+    """The longest dependency to expect, in steps, if any: how long units remember at first."""
 
     def layer(self, input_size: int, *, key: PRNGKeyArray) -> Cell:
         """An `LSTM` cell."""
@@ -88,6 +90,7 @@ class LSTMModel(Recurrent):
             input_size,
             self.hidden,
             forget_bias=self.forget_bias,
+            chrono=self.chrono,
             learned_initial_state=self.learned_initial_state,
             key=key,
         )
@@ -101,6 +104,8 @@ class GRUModel(Recurrent):
     """Learn the state before the first step; otherwise it is zero."""
     reset_after: bool = True
     """Apply the reset gate after the matrix product, as most software does; before: the paper's."""
+    chrono: float | None = None
+    """The longest dependency to expect, in steps, if any: how long units remember at first."""
 
     def layer(self, input_size: int, *, key: PRNGKeyArray) -> Cell:
         """A `GRU` cell."""
@@ -108,6 +113,7 @@ class GRUModel(Recurrent):
             input_size,
             self.hidden,
             reset_after=self.reset_after,
+            chrono=self.chrono,
             learned_initial_state=self.learned_initial_state,
             key=key,
         )

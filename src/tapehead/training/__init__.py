@@ -8,6 +8,7 @@ from tapehead.training.optimizers import OPTIMIZERS, SGD, Adam, Optimizer, RMSPr
 from tapehead.training.presets import suggest
 from tapehead.training.run import Run, load_model, next_folder
 from tapehead.training.trainer import StopSignal, train
+from tapehead.training.update import rehearse
 
 __all__ = [
     "OPTIMIZERS",
@@ -31,6 +32,7 @@ __all__ = [
     "from_json",
     "load_model",
     "next_folder",
+    "rehearse",
     "suggest",
     "to_json",
     "train",

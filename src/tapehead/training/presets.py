@@ -20,12 +20,15 @@ MODEL_PRESETS: Mapping[str, Mapping[str, Any]] = {
     "gru": GENTLE,
     "lstm": GENTLE,
     "lstm-1997": {**GENTLE, "optimizer.learning_rate": 1e-2},
+    "mingru": GENTLE,
     "ntm": {**GENTLE, "model.controller": "feedforward"},
 }
 """What suits a model on any task, by the names of a config: `batch`, `model.slots`, `optimizer`."""
 
 # The nets of the LSTM's paper: a few cells and one sequence at a time, which is cheap that small.
 TWO_BLOCKS = {"batch": 1, "model.hidden": 4, "evaluate_every": 1000}
+# Units that remember for up to the length of the usual sequences; longer ones want more.
+LASTING = {"model.hidden": 32, "model.chrono": 100.0, "evaluate_every": 250}
 # Noise on the weights goes on moving up-counts and down-counts towards each other when all strings
 # of training are right already, by margins that have no gradient left.
 COUNTERS = {
@@ -40,6 +43,7 @@ COUNTERS = {
 
 PAIR_PRESETS: Mapping[tuple[str, str], Mapping[str, Any]] = {
     ("adding", "lstm-1997"): {**TWO_BLOCKS, "updates": 50_000, "model.input_bias": -3.0},
+    ("adding", "mingru"): LASTING,
     ("anbn", "lstm-1997"): COUNTERS,
     ("anbncn", "lstm-1997"): {**COUNTERS, "updates": 100_000},
     ("dynamic-ngrams", "dnc"): {"optimizer.learning_rate": 3e-3},
@@ -55,6 +59,7 @@ PAIR_PRESETS: Mapping[tuple[str, str], Mapping[str, Any]] = {
         "model.block_size": 1,
         "model.input_bias": -3.0,
     },
+    ("long-lag", "mingru"): LASTING,
     ("priority-sort", "dnc"): {"model.slots": 64, "optimizer.learning_rate": 3e-3},
     ("priority-sort", "ntm"): {"model.read_heads": 4, "model.write_heads": 4},
     ("reber", "lstm"): {"optimizer.learning_rate": 1e-2, "model.hidden": 32},
@@ -72,6 +77,7 @@ PAIR_PRESETS: Mapping[tuple[str, str], Mapping[str, Any]] = {
     },
     ("imdb", "lstm"): {"model.pool": "mean", "model.dropout": 0.5, "updates": 1500},
     ("shakespeare", "lstm"): {"model.hidden": 256, "model.dropout": 0.3, "updates": 6000},
+    ("temporal-order", "mingru"): LASTING,
     ("temporal-order", "lstm-1997"): {
         **TWO_BLOCKS,
         "updates": 30_000,

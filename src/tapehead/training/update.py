@@ -120,6 +120,22 @@ def draw(
     return Batch(sequences, model, config.rule.renew(carry, begun, anew))
 
 
+def rehearse(config: AnyConfig, data: Data) -> None:
+    """Build a network and draw its first batch, computing nothing.
+
+    **Raises:** `UserError` for settings that turn out not to fit each other, or the data.
+    """
+    task = config.task
+
+    def first(key: PRNGKeyArray, data: Data) -> Batch:
+        model = config.model.build(task.input_size, task.output_size, tokens=task.tokens, key=key)
+        for kind in ("l1_parts", "l2_parts"):
+            strengths(kind, model, 0.0, getattr(config, kind))
+        return draw(config, task, model, Turn(jnp.int32(0), key, key), data)
+
+    eqx.filter_eval_shape(first, jax.random.key(0), data)
+
+
 def carries(config: AnyConfig, task: Task) -> bool:
     """Whether an update begins with what the one before it carried away."""
     return task.streams and config.rule.window is not None
