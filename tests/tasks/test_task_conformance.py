@@ -161,6 +161,13 @@ def test_the_suite_finds_faults(broken):
         check_task(Faulty(2, 3, 2))
 
 
+def test_outputs_are_of_a_kind_that_is_known():
+    with pytest.raises(UserError, match=r"^Faulty: output_kind must be .* got 'clases'; did you"):
+
+        class Faulty(Copy):
+            output_kind = "clases"
+
+
 def test_one_compilation_serves_all_keys():
     sample = eqx.filter_jit(eqx.debug.assert_max_traces(Copy(1, 3).sample, max_traces=1))
     for seed in range(3):
