@@ -169,13 +169,7 @@ class Imdb(HeldOutTask, FiniteTask):
     def batch_at(self, indices: Int[Array, " batch"], data: Data) -> Sequences:
         """Reviews of all lengths, bucket by bucket, padded to the longest of all."""
         longest = max(bucket.words.shape[1] for bucket in data)
-        ends = np.cumsum(self.bucket_sizes(data), dtype=np.int32)
-        lanes = jnp.arange(len(indices))
-        found = []
-        for bucket, end in zip(data, ends, strict=True):
-            # Counted from the bucket's end; reviews of other buckets are not chosen below.
-            words, *rest = (x[jnp.clip(indices - end, -len(x), -1)] for x in bucket)
-            found.append((jnp.pad(words, ((0, 0), (0, longest - words.shape[1]))), *rest))
-        number = jnp.searchsorted(jnp.asarray(ends), indices, side="right")
-        chosen = Bucket(*(jnp.stack(x)[number, lanes] for x in zip(*found, strict=True)))
-        return self.bucket_at(0, lanes, (chosen,))
+        fill = [((0, 0), (0, longest - bucket.words.shape[1])) for bucket in data]
+        padded = [b._replace(words=jnp.pad(b.words, f)) for b, f in zip(data, fill, strict=True)]
+        whole = Bucket(*(jnp.concatenate(parts) for parts in zip(*padded, strict=True)))
+        return self.bucket_at(0, indices, (whole,))
