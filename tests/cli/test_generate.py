@@ -76,10 +76,12 @@ def test_mistakes_are_named(tapehead, writer, run, tmp_path):
 
 
 @real
-def test_music_is_written_and_drawn(tapehead, tmp_path):
+def test_music_is_written_and_drawn(tapehead, tmp_path, monkeypatch):
     words = ["train", "jsb-chorales", "gru", *TINY, "--task.max-length", "20"]
     assert main([*words, "--out", str(tmp_path / "run")]) == 0
-    shown = tapehead("generate", tmp_path / "run", "--length", "16")
+    data = os.environ["TAPEHEAD_DATA"]
+    monkeypatch.setenv("TAPEHEAD_DATA", str(tmp_path))
+    shown = tapehead("generate", tmp_path / "run", "--length", "16", "--data-dir", data)
     assert shown.status == 0
     assert (tmp_path / "run" / "generated.mid").read_bytes().startswith(b"MThd")
     assert (tmp_path / "run" / "generated.png").read_bytes().startswith(b"\x89PNG")

@@ -111,6 +111,7 @@ COMPLETIONS = [
     (["datasets", "get", "mn"], ["mnist"]),
     (["datasets", "check", "--d"], ["--data-dir"]),
     (["evaluate", "--da"], ["--data-dir"]),
+    (["generate", "--da"], ["--data-dir"]),
     (["completion", "b"], ["bash"]),
 ]
 

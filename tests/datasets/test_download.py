@@ -2,7 +2,6 @@
 
 import hashlib
 import http.server
-import threading
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
@@ -11,7 +10,7 @@ from tapehead.datasets import DataFile, Dataset, fetch
 from tapehead.datasets.download import CHUNK
 from tapehead.errors import UserError
 
-pooch = pytest.importorskip("pooch", reason="downloads need the extra tapehead[data]")
+pytest.importorskip("pooch", reason="downloads need the extra tapehead[data]")
 
 CONTENT = bytes(range(256)) * 160
 HALF = len(CONTENT) // 2
@@ -45,32 +44,16 @@ class Handler(http.server.BaseHTTPRequestHandler):
         pass
 
 
-@pytest.fixture
-def server(monkeypatch):
-    for name in ("http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY"):
-        monkeypatch.delenv(name, raising=False)
-    with http.server.HTTPServer(("127.0.0.1", 0), Handler) as server:
-        server.asked, server.limits = [], []
-        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
-        thread.start()
-        yield server
-        server.shutdown()
-        thread.join()
-
-
-@pytest.fixture
-def cache(tmp_path, monkeypatch):
-    monkeypatch.delenv("TAPEHEAD_DATA", raising=False)
-    monkeypatch.setattr(pooch, "os_cache", lambda name: tmp_path / name)
-    folder = tmp_path / "tapehead" / "small"
-    folder.mkdir(parents=True)
-    return folder
-
-
 def get(server, *paths):
     urls = tuple(f"http://127.0.0.1:{server.server_port}/{path}" for path in paths)
     file = DataFile("data.bin", hashlib.sha256(CONTENT).hexdigest(), len(CONTENT), urls)
     return fetch(Dataset("small", "A small data set", "CC0", "made up", (file,)), "data.bin")
+
+
+def arrived(cache, content):
+    """Leave in the cache what a download that broke off had brought."""
+    cache.mkdir(parents=True)
+    (cache / "data.bin.part").write_bytes(content)
 
 
 def names(cache):
@@ -112,26 +95,26 @@ def test_a_server_without_parts_begins_anew(server, cache):
 
 
 def test_a_part_of_something_else_is_given_up(server, cache):
-    (cache / "data.bin.part").write_bytes(b"not the beginning")
+    arrived(cache, b"not the beginning")
     assert get(server, "parts").read_bytes() == CONTENT
     assert [asked for _, asked in server.asked] == ["bytes=17-", None]
 
 
 def test_a_part_that_is_whole_needs_no_connection(server, cache):
-    (cache / "data.bin.part").write_bytes(CONTENT)
+    arrived(cache, CONTENT)
     assert get(server, "parts").read_bytes() == CONTENT
     assert server.asked == []
 
 
 @pytest.mark.parametrize("part", [CONTENT[::-1], CONTENT + b"more"])
 def test_a_part_that_is_as_long_and_wrong_is_given_up(server, cache, part):
-    (cache / "data.bin.part").write_bytes(part)
+    arrived(cache, part)
     assert get(server, "parts").read_bytes() == CONTENT
     assert server.asked == [("/parts", None)]
 
 
 def test_a_wrong_checksum_leaves_nothing(server, cache):
-    (cache / "data.bin.part").write_bytes(CONTENT[:HALF])
+    arrived(cache, CONTENT[:HALF])
     with pytest.raises(UserError, match="wrong checksum") as raised:
         get(server, "other")
     assert "\n" not in str(raised.value)

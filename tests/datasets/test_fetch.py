@@ -3,14 +3,13 @@
 import hashlib
 import http.server
 import sys
-import threading
 
 import pytest
 
 from tapehead.datasets import DATASETS, DataFile, Dataset, fetch
 from tapehead.errors import UserError
 
-pooch = pytest.importorskip("pooch", reason="downloads need the extra tapehead[data]")
+pytest.importorskip("pooch", reason="downloads need the extra tapehead[data]")
 
 CONTENT = b"a small data set\n" * 1000
 
@@ -31,27 +30,6 @@ class Handler(http.server.BaseHTTPRequestHandler):
 
     def log_message(self, format, *args):
         pass
-
-
-@pytest.fixture
-def server(monkeypatch):
-    for name in ("http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY"):
-        monkeypatch.delenv(name, raising=False)
-    with http.server.HTTPServer(("127.0.0.1", 0), Handler) as server:
-        server.asked = []
-        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
-        thread.start()
-        yield server
-        server.shutdown()
-        thread.join()
-
-
-@pytest.fixture
-def cache(tmp_path, monkeypatch):
-    monkeypatch.delenv("TAPEHEAD_DATA", raising=False)
-    folder = tmp_path / "cache"
-    monkeypatch.setattr(pooch, "os_cache", lambda name: folder / name)
-    return folder / "tapehead" / "small"
 
 
 def small(*urls):

@@ -79,7 +79,7 @@ def test_tiny_shakespeare_is_cut_in_three(folder, packed):
         split: datasets.load_tiny_shakespeare(split, data_dir=root)
         for split in ("train", "validation", "test")
     }
-    assert parts == {"train": text[:17], "validation": "r", "test": "st"}
+    assert parts == {"train": text[1:18], "validation": "a", "test": "st"}
 
 
 def test_the_penn_treebank_by_words_and_characters(folder):

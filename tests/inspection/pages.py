@@ -89,4 +89,5 @@ def classes() -> Content:
     ]
     counts = (np.diag(rng.integers(80, 110, 10)) + rng.integers(0, 3, (10, 10))).tolist()
     told = report(memory=False)
-    return Content(**(vars(told) | {"examples": [], "cards": cards, "confusion": counts}))
+    found = {"cards": cards, "confusion": counts, "classes": names}
+    return Content(**(vars(told) | {"examples": []} | found))

@@ -9,12 +9,14 @@ import numpy as np
 import pytest
 from ideal import copying
 
+from tapehead.cell import Stateless
 from tapehead.cell import run as run_cell
 from tapehead.errors import UserError
 from tapehead.inspection.report import collect, render, write_report
 from tapehead.inspection.report.charts import learning_charts, size_charts
+from tapehead.inspection.report.classified import Classified
 from tapehead.inspection.report.content import Content, Row, Tile
-from tapehead.inspection.report.examples import answer_panels, confusion
+from tapehead.inspection.report.examples import answer_panels, input_panel
 from tapehead.inspection.report.memory import (
     memory_frames,
     memory_groups,
@@ -33,8 +35,10 @@ from tapehead.inspection.report.story import (
     outcome,
     tiles,
 )
+from tapehead.inspection.report.text import verdicts
 from tapehead.sequences import Sequences
-from tapehead.tasks import Copy, DynamicNgrams, MnistRows
+from tapehead.tasks import Copy, DynamicNgrams, Imdb, JsbChorales, MnistRows, TemporalOrder
+from tapehead.tasks.vocabulary import Vocabulary
 from tapehead.training import Run, RunConfig, suggest
 
 TARGETS, WEIGHTS, TRACE = copying(5, slots=8, width=6)
@@ -266,8 +270,41 @@ def test_undetermined_tasks_show_the_best_possible_prediction():
 
 
 def test_confusion_counts_rows_of_truth():
-    counts = confusion(np.array([0, 0, 1, 2]), np.array([0, 1, 1, 0]), 3)
-    assert counts.tolist() == [[1, 1, 0], [0, 1, 0], [1, 0, 0]]
+    found = Classified(..., ..., ..., np.array([0, 0, 1, 2]), np.array([0, 1, 1, 0]), ["a"] * 3)
+    assert found.confusion() == [[1, 1, 0], [0, 1, 0], [1, 0, 0]]
+    assert found.shown(1, 9) == [0, 1, 3]
+    assert found.shown(1, 2) == [0, 1]
+
+
+def test_classes_have_their_names():
+    class Sure(Stateless):
+        input_size = output_size = None
+
+        def __call__(self, x):
+            return jax.nn.one_hot(x - 2, 2) * 9
+
+    words, labels = jnp.array([[2, 2], [3, 2]]), jnp.array([[1, 1], [1, 1]])
+    sequences = Sequences(words, labels, jnp.array([[0.0, 0], [1, 1]]))
+    found = Classified.of(Sure(), Imdb(words=4), sequences)
+    assert found.confusion() == [[0, 0], [1, 1]]
+    passages = verdicts(found, Vocabulary(("", "", "bad", "good"), "words"))
+    titles = [passage.title for passage in passages]
+    assert titles == ["praise, recognised", "praise, taken for blame"]
+    says = [says for _, _, says in passages[0].pieces]
+    assert says == ["blame: 1.00, praise: 0.00", "blame: 0.00, praise: 1.00"]
+    page = render(content(passages=passages, confusion=found.confusion(), classes=found.names))
+    assert "the warm colour for praise, the cool one for blame" in page
+    assert '<th scope="row">blame</th>' in page
+    assert [TemporalOrder().class_name(n) for n in range(4)] == ["XX", "XY", "YX", "YY"]
+
+
+def test_music_is_drawn_as_keys():
+    sequence = Sequences(jnp.zeros((3, 88)), jnp.zeros((3, 88)), jnp.ones(3))
+    drawn = [
+        input_panel(JsbChorales(), sequence),
+        *answer_panels(JsbChorales(), sequence, np.zeros((3, 88))),
+    ]
+    assert [one["rows"] for one in drawn] == ["key"] * 3
 
 
 # The memory

@@ -7,6 +7,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from quick import draw
 
 from tapehead.tasks import (
     TASKS,
@@ -21,15 +22,6 @@ from tapehead.tasks import (
 from tapehead.tasks.algorithmic.bits import doubling
 from tapehead.tasks.algorithmic.dynamic_ngrams import optimal_probabilities
 from tapehead.tasks.algorithmic.key_value import distinct
-
-QUICK = {"xla_backend_optimization_level": 0, "xla_llvm_disable_expensive_passes": True}
-"""Compiling is most of the cost where every test has other settings."""
-
-
-def draw(task, batch, seed=0):
-    sample = jax.jit(task.sample, static_argnums=1, compiler_options=QUICK)
-    sequences = sample(jax.random.key(seed), batch)
-    return jax.tree.map(np.asarray, sequences)
 
 
 @pytest.mark.parametrize(

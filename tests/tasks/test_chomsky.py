@@ -7,6 +7,7 @@ import sys
 import jax
 import numpy as np
 import pytest
+from quick import QUICK
 
 from tapehead.errors import UserError
 from tapehead.sequences import Sequences
@@ -17,7 +18,6 @@ from tapehead.tasks.chomsky.strings import StringTask
 from tapehead.testing.tasks import check_solver, check_task
 
 NAMES = [name for name, task in TASKS.items() if issubclass(task, StringTask)]
-QUICK = {"xla_backend_optimization_level": 0, "xla_llvm_disable_expensive_passes": True}
 
 # As printed with the benchmark, but those with brackets. Symbols are hexadecimal digits: of a walk
 # 0, 1, 2 are -1, 0, 1; of arithmetic 5 to 9 are + - × ( ), a is the unknown and b the sign =.

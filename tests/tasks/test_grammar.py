@@ -1,6 +1,5 @@
 """The grammar tasks: strings against regular expressions, measures, generalisation, mistakes."""
 
-import functools
 import re
 
 import jax
@@ -8,30 +7,15 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from quick import QUICK, draw, measure
 
 from tapehead.errors import UserError
 from tapehead.tasks import AnBn, AnBnCn, ContinualReber, Reber
 from tapehead.testing.tasks import check_sequences, check_solver
 
-QUICK = {"xla_backend_optimization_level": 0, "xla_llvm_disable_expensive_passes": True}
-
 TAIL = "T*V(?:PXT*V)*(?:V|PS)"
 EMBEDDED = f"B([TP])B(?:TS*X(?:S|X{TAIL})|P{TAIL})E\\1E"
 """The embedded Reber grammar as a regular expression."""
-
-
-@functools.partial(jax.jit, static_argnums=(0, 1), compiler_options=QUICK)
-def sample(task, batch, key):
-    return task.sample(key, batch)
-
-
-def draw(task, batch, seed=0):
-    return jax.tree.map(np.asarray, sample(task, batch, jax.random.key(seed)))
-
-
-@functools.partial(jax.jit, static_argnums=0, compiler_options=QUICK)
-def measure(task, outputs, batch):
-    return task.metrics(outputs, batch)
 
 
 def texts(batch):

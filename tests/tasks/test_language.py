@@ -91,7 +91,7 @@ def test_scores_follow_from_the_loss():
 @real
 def test_tiny_shakespeare():
     task = Shakespeare()
-    text = task.vocabulary().decode(task.data())
+    text = task.vocabulary().decode(task.validation().data())
     assert text.startswith("First Citizen:\nBefore we proceed any further, hear me speak.")
     assert len(task.vocabulary()) == task.input_size
     held_out = task.evaluations()["test"]
@@ -121,7 +121,7 @@ def test_imdb():
 
 def test_a_file_is_cut_into_three_parts(book):
     task = TextFile(file=str(book))
-    pieces = [task, task.validation(), *task.evaluations().values()]
+    pieces = [task.validation(), task, *task.evaluations().values()]
     text = "".join(task.vocabulary().decode(piece.data()) for piece in pieces)
     assert text == book.read_text(encoding="utf-8")
     book.write_text("Another book, with Q in it. " * 40, encoding="utf-8")

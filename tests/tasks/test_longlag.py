@@ -1,12 +1,10 @@
 """The long-lag tasks: solvers with random settings, noise, criteria, and mistakes."""
 
-import functools
-
-import jax
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from quick import draw, measure
 
 from tapehead.errors import UserError
 from tapehead.tasks import (
@@ -18,8 +16,6 @@ from tapehead.tasks import (
     TwoSequence,
 )
 from tapehead.testing.tasks import check_sequences, check_solver, check_task
-
-QUICK = {"xla_backend_optimization_level": 0, "xla_llvm_disable_expensive_passes": True}
 
 SETTINGS = {
     "first-symbol": st.builds(FirstSymbol, st.integers(3, 9), st.sampled_from(["2a", "2b"])),
@@ -39,20 +35,6 @@ SETTINGS = {
         lambda lengths: Parity(*sorted(lengths))
     ),
 }
-
-
-@functools.partial(jax.jit, static_argnums=(0, 1), compiler_options=QUICK)
-def sample(task, batch, key):
-    return task.sample(key, batch)
-
-
-def draw(task, batch, seed=0):
-    return jax.tree.map(np.asarray, sample(task, batch, jax.random.key(seed)))
-
-
-@functools.partial(jax.jit, static_argnums=0, compiler_options=QUICK)
-def measure(task, outputs, batch):
-    return task.metrics(outputs, batch)
 
 
 @pytest.mark.parametrize("name", SETTINGS)

@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from quick import sample
 
 from tapehead.errors import UserError
 from tapehead.tasks import (
@@ -39,8 +40,6 @@ TEXTS = {"imdb", "shakespeare", "ptb-words", "ptb-characters", "text8", "enwik8"
 """Checked in test_language.py, on made-up data."""
 STRINGS = {name for name in TASKS if issubclass(TASKS[name], StringTask)}
 """They have tests of their own, `test_chomsky.py`."""
-QUICK = {"xla_backend_optimization_level": 0, "xla_llvm_disable_expensive_passes": True}
-"""Compiling is most of the cost where every example has another shape."""
 
 
 @pytest.mark.parametrize("name", [name for name in TASKS if name not in REAL | TEXTS | STRINGS])
@@ -104,7 +103,7 @@ SETTINGS = {
 def test_solvers_with_random_settings(kind, draw):
     task = draw.draw(SETTINGS[kind])
     key = jax.random.key(draw.draw(st.integers(0, 2**32 - 1)))
-    sequences = jax.jit(task.sample, static_argnums=1, compiler_options=QUICK)(key, 16)
+    sequences = sample(task, 16, key)
     check_sequences(task, sequences, 16)
     check_solver(task, sequences)
 
@@ -159,6 +158,13 @@ def test_the_suite_finds_faults(broken):
 
     with pytest.raises(AssertionError, match=r"^\w+: "):
         check_task(Faulty(2, 3, 2))
+
+
+def test_outputs_are_of_a_kind_that_is_known():
+    with pytest.raises(UserError, match=r"^Faulty: output_kind must be .* got 'clases'; did you"):
+
+        class Faulty(Copy):
+            output_kind = "clases"
 
 
 def test_one_compilation_serves_all_keys():

@@ -12,7 +12,7 @@ COMMANDS = {
     "train": "train a model on a task, evaluate it and write a report",
     "resume": "continue a run that was stopped",
     "evaluate": "measure a run's networks on fresh or longer sequences",
-    "generate": "let a run's network go on with a text",
+    "generate": "let a run's network make up text or music",
     "compare": "train several models on one task under the same budget, with one table and figure",
     "report": "write a run's report.html anew",
     "list": "list the tasks, models, rules or optimizers there are",

@@ -114,9 +114,7 @@ def run(args: Sequence[str]) -> int:
         early.out or next_folder(early.runs_dir or Path("runs"), "compare", task),
         configs,
         commands={model: command_of(config) for model, config in configs.items()},
-        command=shlex.join(
-            ["tapehead", "compare", *without(["--out", "--runs-dir", "--data-dir"], args)]
-        ),
+        command=shlex.join(["tapehead", "compare", *without(FOLDERS, args)]),
     )
     return carry_out_comparison(comparison, quiet=early.quiet)
 

@@ -56,6 +56,7 @@ def parser() -> Parser:
         type=Path,
         help="the MIDI file of music, its picture beside it (default: RUN/generated.mid)",
     )
+    made.data_option()
     return made
 
 

@@ -4,6 +4,7 @@ import gzip
 import zlib
 from pathlib import Path
 
+from tapehead.datasets.registry import Split
 from tapehead.errors import UserError
 
 
@@ -38,6 +39,16 @@ def decoded(path: str | Path, content: bytes) -> str:
 def read_text(path: str | Path) -> str:
     """All of a text file in UTF-8, gzipped or not. **Raises:** `UserError` as above."""
     return decoded(path, read_bytes(path))
+
+
+def parts(text: str) -> dict[Split, str]:
+    """A text in three parts: for validation the first twentieth, as the test the last tenth.
+
+    All between is for training, so that what comes directly before the test is learned from, as of
+    a text that goes on.
+    """
+    first, last = len(text) // 20, len(text) * 9 // 10
+    return {"train": text[first:last], "validation": text[:first], "test": text[last:]}
 
 
 def lines(text: str) -> list[str]:

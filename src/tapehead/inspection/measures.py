@@ -33,6 +33,8 @@ MEASURES: dict[str, Measure] = {
     "bits_per_character": Measure("bits per character"),
     "perplexity": Measure("perplexity"),
     "accuracy": Measure("accuracy", "share"),
+    "legal": Measure("steps predicted legally", "share"),
+    "error_free": Measure("sequences predicted legally", "share"),
     "sequence_accuracy": Measure("sequences without error", "share"),
     "bit_accuracy": Measure("right bits", "share"),
     "wrong_bits": Measure("wrong bits per sequence"),

@@ -1,6 +1,7 @@
 """`MemoryCell`: a controller joined to a memory."""
 
 import math
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import equinox as eqx
@@ -10,8 +11,9 @@ from jaxtyping import Array, Bool, Float, PRNGKeyArray
 
 from tapehead.cell import Cell, State, scan, select
 from tapehead.cells.layers import Dropout, DropoutState, LayerNorm, Linear
-from tapehead.errors import UserError
+from tapehead.errors import UserError, at_least
 from tapehead.memory import replay
+from tapehead.memory.controller import build_controller
 from tapehead.memory.memory import Memory, MemoryState
 from tapehead.memory.replay import Replayable
 
@@ -177,8 +179,8 @@ class MemoryCell(Cell):
     def _control(self, state: MemoryCellState, x: Array) -> tuple[State, Array, Any]:
         """The controller's new state and output, and the interface it asks for."""
         reads = state.reads.reshape(*state.reads.shape[:-2], -1)
-        joined = jnp.concatenate([x, reads], axis=-1)
-        controller, hidden, flat = self._drive(state.controller, joined)
+        seen = jnp.concatenate([x, reads], axis=-1)
+        controller, hidden, flat = self._drive(state.controller, seen)
         return controller, hidden, self.memory.interface(flat)
 
     def _think(self, state: MemoryCellState, x: Array) -> tuple[MemoryCellState, Array]:
@@ -269,3 +271,32 @@ class MemoryCell(Cell):
             "interface": interface._asdict(),
             "memory": self.memory.observe(memory, interface),
         }
+
+
+def joined(
+    owner: str,
+    memory: Memory,
+    input_size: int,
+    output_size: int,
+    *,
+    controller: str | Callable[..., Cell],
+    controller_size: int,
+    controller_layers: int,
+    key: PRNGKeyArray,
+    **options: Any,
+) -> MemoryCell:
+    """The memory under a controller, which is built to see the input and what was read last.
+
+    `options` are those of `MemoryCell`. **Raises:** `UserError`, which `owner` is named in, if a
+    size is below 1; and as `build_controller` and `MemoryCell` do.
+    """
+    at_least(owner, 1, input_size=input_size, output_size=output_size)
+    controller_key, rest = jax.random.split(key)
+    network = build_controller(
+        controller,
+        input_size + memory.read_heads * memory.width,
+        controller_size,
+        controller_layers,
+        key=controller_key,
+    )
+    return MemoryCell(network, memory, output_size, key=rest, **options)

@@ -19,9 +19,8 @@ from tapehead.memory.addressing import (
     read,
     resolve_similarity,
 )
-from tapehead.memory.cell import MemoryCell
+from tapehead.memory.cell import MemoryCell, joined
 from tapehead.memory.columns import read_columns, turned, write_columns
-from tapehead.memory.controller import build_controller
 from tapehead.memory.links import (
     drop_small,
     follow,
@@ -632,6 +631,8 @@ def DNC(
     ```python
     model = DNC(10, 8, slots=64, read_heads=4, key=jax.random.key(0))
     ```
+
+    **Raises:** `UserError` if a size is below 1, or an option is unknown.
     """
     memory = DNCMemory(
         slots,
@@ -645,20 +646,16 @@ def DNC(
         link_entries=link_entries,
         similarity=similarity,
     )
-    controller_key, rest = jax.random.split(key)
-    network = build_controller(
-        controller,
-        input_size + read_heads * width,
-        controller_size,
-        controller_layers,
-        key=controller_key,
-    )
-    return MemoryCell(
-        network,
+    return joined(
+        "DNC",
         memory,
+        input_size,
         output_size,
+        controller=controller,
+        controller_size=controller_size,
+        controller_layers=controller_layers,
         clip=clip,
         interface_norm=interface_norm,
         bypass_dropout=bypass_dropout,
-        key=rest,
+        key=key,
     )

@@ -1,7 +1,6 @@
 """`MovingMemory`: memories whose rows move under heads that stay in one place."""
 
 import abc
-from collections.abc import Callable
 from typing import NamedTuple
 
 import equinox as eqx
@@ -9,10 +8,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, PRNGKeyArray
 
-from tapehead.cell import Cell
 from tapehead.errors import at_least
-from tapehead.memory.cell import MemoryCell
-from tapehead.memory.controller import build_controller
 from tapehead.memory.memory import Memory, MemoryState
 
 
@@ -96,26 +92,3 @@ def mixed(
     """Σ_a p_a M_a: the rows after each action, mixed by the actions' probabilities."""
     terms = [actions[..., n, None, None] * rows for n, rows in enumerate(moved)]
     return sum(terms[1:], start=terms[0])
-
-
-def joined(
-    memory: MovingMemory,
-    input_size: int,
-    output_size: int,
-    *,
-    controller: str | Callable[..., Cell],
-    controller_size: int,
-    controller_layers: int,
-    key: PRNGKeyArray,
-) -> MemoryCell:
-    """The memory under a controller that sees the input and what the heads read last."""
-    at_least(type(memory).__name__, 1, input_size=input_size, output_size=output_size)
-    controller_key, rest = jax.random.split(key)
-    network = build_controller(
-        controller,
-        input_size + memory.read_heads * memory.width,
-        controller_size,
-        controller_layers,
-        key=controller_key,
-    )
-    return MemoryCell(network, memory, output_size, key=rest)

@@ -22,9 +22,8 @@ from tapehead.memory.addressing import (
     read,
     resolve_similarity,
 )
-from tapehead.memory.cell import MemoryCell
+from tapehead.memory.cell import MemoryCell, joined
 from tapehead.memory.columns import read_columns, turned, write_columns
-from tapehead.memory.controller import build_controller
 from tapehead.memory.memory import MemoryState
 from tapehead.memory.outline import outlined, pullback
 from tapehead.memory.replay import Replayable, Trail
@@ -400,7 +399,6 @@ def NTM(
 
     **Raises:** `UserError` if a size is below 1, or an option is unknown.
     """
-    at_least("NTM", 1, input_size=input_size, output_size=output_size)
     memory = NTMMemory(
         slots,
         width,
@@ -411,14 +409,15 @@ def NTM(
         learned_memory=learned_memory,
         learned_weights=learned_weights,
     )
-    controller_key, rest = jax.random.split(key)
-    network = build_controller(
-        controller,
-        input_size + read_heads * width,
-        controller_size,
-        controller_layers,
-        key=controller_key,
-    )
-    return MemoryCell(
-        network, memory, output_size, clip=clip, learned_reads=learned_reads, key=rest
+    return joined(
+        "NTM",
+        memory,
+        input_size,
+        output_size,
+        controller=controller,
+        controller_size=controller_size,
+        controller_layers=controller_layers,
+        clip=clip,
+        learned_reads=learned_reads,
+        key=key,
     )

@@ -7,8 +7,8 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float, PRNGKeyArray
 
 from tapehead.cell import Cell
-from tapehead.memory.cell import MemoryCell
-from tapehead.memory.moving import MovingInterface, MovingMemory, joined, mixed
+from tapehead.memory.cell import MemoryCell, joined
+from tapehead.memory.moving import MovingInterface, MovingMemory, mixed
 
 
 class StackState(NamedTuple):
@@ -103,6 +103,7 @@ def StackRNN(
     **Raises:** `UserError` if a size is below 1, or the controller is unknown.
     """
     return joined(
+        "StackMemory",
         StackMemory(slots, training_slots=training_slots, width=width, read_heads=stacks),
         input_size,
         output_size,

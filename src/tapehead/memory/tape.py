@@ -8,8 +8,8 @@ import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int, PRNGKeyArray
 
 from tapehead.cell import Cell
-from tapehead.memory.cell import MemoryCell
-from tapehead.memory.moving import MovingInterface, MovingMemory, joined, mixed
+from tapehead.memory.cell import MemoryCell, joined
+from tapehead.memory.moving import MovingInterface, MovingMemory, mixed
 
 
 class TapeState(NamedTuple):
@@ -148,6 +148,7 @@ def TapeRNN(
     **Raises:** `UserError` if a size is below 1, or the controller is unknown.
     """
     return joined(
+        "TapeMemory",
         TapeMemory(
             slots, training_slots=training_slots, width=width, read_heads=tapes, jumps=jumps
         ),

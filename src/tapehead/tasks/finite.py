@@ -9,10 +9,9 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Int, PRNGKeyArray
 
-from tapehead.errors import UserError
 from tapehead.sequences import Sequences
 from tapehead.tasks.order import shuffled
-from tapehead.tasks.task import Data, Task, Turn
+from tapehead.tasks.task import Data, Task, Turn, expect_data
 
 
 class Place(NamedTuple):
@@ -54,12 +53,12 @@ class FiniteTask(Task):
 
     def sample(self, key: PRNGKeyArray, batch: int, data: Data = ()) -> Sequences:
         """Examples drawn uniformly, with replacement, from `data` (which cannot be left out)."""
-        self._check(data)
+        expect_data(type(self).__name__, data)
         return self.batch_at(jax.random.randint(key, (batch,), 0, self.size(data)), data)
 
     def draw(self, turn: Turn, batch: int, data: Data = (), bucket: int = 0) -> Sequences:
         """The examples whose turn it is."""
-        self._check(data)
+        expect_data(type(self).__name__, data)
         size = self.bucket_sizes(data)[bucket]
         epoch, _, number = self.place(turn.number, batch, data)
         positions = (number * batch + jnp.arange(batch)) % size
@@ -84,8 +83,3 @@ class FiniteTask(Task):
         ends = jnp.cumsum(jnp.array(counts))
         bucket = jnp.searchsorted(ends, turn, side="right").astype(jnp.int32)
         return Place(epoch, bucket, turn - (ends - jnp.array(counts))[bucket])
-
-    def _check(self, data: Data) -> None:
-        if isinstance(data, tuple) and not data:
-            name = type(self).__name__
-            raise UserError(f"{name}: sample needs the task's data: sample(key, n, task.data())")

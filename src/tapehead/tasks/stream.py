@@ -14,7 +14,7 @@ from jaxtyping import Array, Bool, Int, PRNGKeyArray
 
 from tapehead.errors import UserError, at_least, within
 from tapehead.sequences import Sequences
-from tapehead.tasks.task import Data, Task, Turn
+from tapehead.tasks.task import Data, Task, Turn, expect_data
 
 LANES = 20
 """Parts into which a held-out stream is cut, to be read side by side."""
@@ -86,9 +86,7 @@ class StreamTask(Task):
 
     def sample(self, key: PRNGKeyArray, batch: int, data: Data = ()) -> Sequences:
         """Pieces of `length` symbols from anywhere in the stream."""
-        if isinstance(data, tuple):
-            name = type(self).__name__
-            raise UserError(f"{name}: sample needs the task's data: sample(key, n, task.data())")
+        expect_data(type(self).__name__, data)
         self._updates(1, data)
         starts = jax.random.randint(key, (batch,), 0, len(data) - self.length)
         return self._cut(data, starts, self.length)

@@ -41,6 +41,12 @@ class Turn(NamedTuple):
     run: PRNGKeyArray
 
 
+def expect_data(owner: str, data: Data) -> None:
+    """Refuse the `()` of generated tasks where `owner` draws from real data."""
+    if isinstance(data, tuple) and not data:
+        raise UserError(f"{owner}: sample needs the task's data: sample(key, n, task.data())")
+
+
 @dataclass(frozen=True)
 class Task(abc.ABC):
     """What is to be learned.
@@ -77,9 +83,12 @@ class Task(abc.ABC):
     streams: ClassVar[bool] = False
     defaults: ClassVar[Mapping[str, Any]] = MappingProxyType({})
 
-    def __post_init__(self):
-        """Refuse what makes no sense; subclasses that check their settings call this too."""
-        among(type(self).__name__, ("bits", "classes", "values"), output_kind=self.output_kind)
+    def __init_subclass__(cls, **settings: Any):
+        super().__init_subclass__(**settings)
+        among(cls.__name__, ("bits", "classes", "values"), output_kind=cls.output_kind)
+
+    def __post_init__(self) -> None:  # noqa: B027
+        """Where checks of settings end that mixed subclasses hand on to one another."""
 
     @property
     @abc.abstractmethod
@@ -95,6 +104,10 @@ class Task(abc.ABC):
     def tokens(self) -> bool:
         """Whether inputs are integer tokens `(time, batch)` rather than features."""
         return False
+
+    def class_name(self, number: int) -> str:
+        """What a class is called: its number, unless it has a name."""
+        return str(number)
 
     def vocabulary(self) -> Vocabulary | None:
         """What the numbers of inputs that are tokens stand for; `None` if they are but numbers.

@@ -9,15 +9,13 @@ from typing import Any, Literal, get_args
 import numpy as np
 from jaxtyping import Int
 
+from tapehead.datasets.ptb import END
 from tapehead.errors import UserError, among
 
 Level = Literal["characters", "words", "bytes"]
 
 UNKNOWN = "<unk>"
 """The word that stands for all that are not known."""
-
-END = "<eos>"
-"""The word that ends a line."""
 
 
 @dataclass(frozen=True)

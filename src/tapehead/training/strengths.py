@@ -4,13 +4,13 @@ from collections.abc import Mapping
 from fnmatch import fnmatchcase
 
 import equinox as eqx
-import jax
 import jax.numpy as jnp
 from jax.flatten_util import ravel_pytree
 from jaxtyping import Array, Float
 
 from tapehead.cell import Cell
 from tapehead.errors import UserError, nearest
+from tapehead.training.storage import named_leaves
 
 Parts = Mapping[str, float] | None
 """Weights by the parts of a model they hold for."""
@@ -34,12 +34,6 @@ def part_names(names: list[str]) -> list[str]:
     return [name for name in found if not name.endswith("cells")]
 
 
-def names_of(parameters: Cell) -> list[str]:
-    """The name of every parameter: the path that leads to it."""
-    paths = jax.tree_util.tree_leaves_with_path(parameters)
-    return [jax.tree_util.keystr(path, simple=True, separator=".") for path, _ in paths]
-
-
 def strengths(
     owner: str, model: Cell, overall: float, parts: Parts
 ) -> float | Float[Array, " parameters"]:
@@ -52,17 +46,16 @@ def strengths(
     if not parts:
         return overall
     parameters = eqx.filter(model, eqx.is_inexact_array)
-    names = names_of(parameters)
+    named = named_leaves(parameters)
     for part in parts:
-        if not any(belongs(name, part) for name in names):
-            known = part_names(names)
+        if not any(belongs(name, part) for name in named):
+            known = part_names(list(named))
             raise UserError(
-                f"{owner}: the model has no part '{part}'{nearest(part, [*known, *names])} "
+                f"{owner}: the model has no part '{part}'{nearest(part, [*known, *named])} "
                 f"(it has {', '.join(known)})"
             )
-    leaves, structure = jax.tree.flatten(parameters)
     spread = [
         jnp.full_like(leaf, overall + sum(w for part, w in parts.items() if belongs(name, part)))
-        for name, leaf in zip(names, leaves, strict=True)
+        for name, leaf in named.items()
     ]
-    return ravel_pytree(jax.tree.unflatten(structure, spread))[0]
+    return ravel_pytree(spread)[0]

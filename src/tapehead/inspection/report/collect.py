@@ -10,14 +10,15 @@ import numpy as np
 
 from tapehead.cell import Cell
 from tapehead.inspection.report.charts import learning_charts, size_charts
+from tapehead.inspection.report.classified import Classified
 from tapehead.inspection.report.content import Content
 from tapehead.inspection.report.sequences import (
     EACH,
-    classified,
     draw,
     example,
     has_memory,
     inside,
+    quickly,
     sizes_shown,
 )
 from tapehead.inspection.report.story import evaluation_rows, outcome, tiles
@@ -26,8 +27,11 @@ from tapehead.tasks import Task
 from tapehead.training import AnyConfig, Run, to_json
 from tapehead.training.config import PARTS
 
+CLASSIFIED = 1000
+"""Inputs of the test set that are classified for the confusion matrix."""
+
 READ = 200
-"""Texts that are classified for the confusion matrix."""
+"""The same of texts."""
 
 STREAM = 0x5E9017
 """Folded into the run's seed, so that a report's sequences are none the run was trained on."""
@@ -81,13 +85,14 @@ def _seen(model: Cell, task: Task, seed: int) -> dict[str, Any]:
     if vocabulary is not None and task.streams:
         read = surprises(model, data, vocabulary)
         return seen | {"passages": [read], "samples": samples(model, vocabulary, key)}
-    if vocabulary is not None:
-        batch = task.sample(key, READ, data)
-        passages, counts = verdicts(model, batch, vocabulary)
-        return seen | {"passages": passages, "confusion": counts}
     if task.output_kind == "classes" and np.count_nonzero(drawn[0].sequence.weights) == 1:
-        cards, counts = classified(model, task, key, data)
-        return seen | {"cards": cards, "confusion": counts}
+        count = CLASSIFIED if vocabulary is None else READ
+        batch = quickly(lambda key, data: task.sample(key, count, data), key, data)
+        found = Classified.of(model, task, batch)
+        seen |= {"confusion": found.confusion(), "classes": found.names}
+        if vocabulary is None:
+            return seen | {"cards": found.cards()}
+        return seen | {"passages": verdicts(found, vocabulary)}
     return seen | {"examples": [example(one) for one in drawn]}
 
 

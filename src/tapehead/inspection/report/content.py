@@ -56,7 +56,8 @@ class Content:
     - `evaluations`: the table, `metrics` its columns.
     - `shown`: which network the examples come from, as a sentence.
     - `examples`: sequences with input, target and output.
-    - `cards`: classified inputs; `confusion`: how often each class was taken for each.
+    - `cards`: classified inputs; `confusion`: how often each class was taken for each; `classes`:
+        their names.
     - `passages`: texts shaded by what the network made of them; `samples`: texts it made up.
     - `memory`: sequences with what the memory held; `external`: whether it is an external memory.
     - `settings`: tables by title.
@@ -80,6 +81,7 @@ class Content:
     examples: list[dict[str, Any]] = field(default_factory=list)
     cards: list[dict[str, Any]] = field(default_factory=list)
     confusion: list[list[int]] = field(default_factory=list)
+    classes: list[str] = field(default_factory=list)
     passages: list[Passage] = field(default_factory=list)
     samples: list[Passage] = field(default_factory=list)
     memory: list[dict[str, Any]] = field(default_factory=list)

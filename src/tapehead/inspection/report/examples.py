@@ -7,6 +7,7 @@ from tapehead.inspection.report.pack import Packed, pack
 from tapehead.inspection.report.panels import Panel, judged, panel
 from tapehead.sequences import Sequences
 from tapehead.tasks import Task
+from tapehead.tasks.music.music import MusicTask
 
 MANY = 300
 """Symbols or classes from which on there is no row for each."""
@@ -27,6 +28,11 @@ def _one_hot(symbols: np.ndarray, size: int) -> np.ndarray:
     return np.eye(size)[np.clip(symbols, 0, size - 1)]
 
 
+def _rows(task: Task, usual: str) -> str:
+    """What the rows of a task's inputs or outputs are: keys in music, else as `usual`."""
+    return "key" if isinstance(task, MusicTask) else usual
+
+
 def input_panel(task: Task, sequence: Sequences) -> Panel:
     """What the network reads: features, or one row for each symbol."""
     inputs = np.asarray(sequence.inputs)
@@ -34,15 +40,20 @@ def input_panel(task: Task, sequence: Sequences) -> Panel:
         return panel("Input: number of the symbol", inputs[:, None], rows="symbol")
     if task.tokens:
         return panel("Input", _one_hot(inputs, task.input_size), rows="symbol")
-    return panel("Input", inputs, rows="channel")
+    return panel("Input", inputs, rows=_rows(task, "channel"))
 
 
-def _class_panels(sequence: Sequences, outputs: np.ndarray) -> list[Panel]:
+def verdict(right: str, said: str) -> str:
+    """How one class was told: `7, recognised`, or `7, taken for 1`."""
+    return f"{right}, recognised" if right == said else f"{right}, taken for {said}"
+
+
+def _class_panels(task: Task, sequence: Sequences, outputs: np.ndarray) -> list[Panel]:
     """Right and chosen classes; where one answer is asked for, how the choice came about."""
     scored = np.asarray(sequence.weights) > 0
     targets = np.asarray(sequence.targets)
     classes = outputs.shape[-1]
-    names = [str(c) for c in range(classes)] if classes <= 16 else None
+    names = [task.class_name(c) for c in range(classes)] if classes <= 16 else None
     chance = softmax(outputs)
     chosen = chance.argmax(axis=-1)
     if scored.sum() == 1:
@@ -57,8 +68,8 @@ def _class_panels(sequence: Sequences, outputs: np.ndarray) -> list[Panel]:
         )
         mistaken = np.zeros_like(chance)
         mistaken[scored, said] = right != said
-        verdict = f"{right}, recognised" if right == said else f"{right}, taken for {said}"
-        return [drawn | {"wrong": np.argwhere(mistaken).tolist(), "verdict": verdict}]
+        told = verdict(task.class_name(right), task.class_name(said))
+        return [drawn | {"wrong": np.argwhere(mistaken).tolist(), "verdict": told}]
     if classes > MANY:
         hit = np.where(scored, np.take_along_axis(chance, targets[:, None], axis=-1)[:, 0], np.nan)
         return [panel("Probability of the right class", hit[:, None], rows="class", span=(0, 1))]
@@ -76,7 +87,7 @@ def _class_panels(sequence: Sequences, outputs: np.ndarray) -> list[Panel]:
 def answer_panels(task: Task, sequence: Sequences, outputs: np.ndarray) -> list[Panel]:
     """Target and output of one sequence; both are left blank where nothing is asked."""
     if task.output_kind == "classes":
-        return _class_panels(sequence, outputs)
+        return _class_panels(task, sequence, outputs)
     scored = np.asarray(sequence.weights) > 0
     targets = np.asarray(sequence.targets)
     asked = scored[:, None]
@@ -89,8 +100,9 @@ def answer_panels(task: Task, sequence: Sequences, outputs: np.ndarray) -> list[
             for title, x in pairs
         ]
     chance = np.where(asked, sigmoid(outputs), np.nan)
-    target = panel("Target", np.where(asked, targets, np.nan), rows="bit", span=(0, 1))
-    out = panel("Output: probability of a 1", chance, rows="bit", span=(0, 1))
+    rows = _rows(task, "bit")
+    target = panel("Target", np.where(asked, targets, np.nan), rows=rows, span=(0, 1))
+    out = panel("Output: probability of a 1", chance, rows=rows, span=(0, 1))
     if not task.determined:
         alone = jax.tree.map(lambda x: np.asarray(x)[:, None], sequence)
         try:
@@ -110,10 +122,3 @@ def answer_panels(task: Task, sequence: Sequences, outputs: np.ndarray) -> list[
 def picture(inputs: np.ndarray) -> Packed:
     """An input `(time, features)` as a picture: time runs down, or right if it has one feature."""
     return pack(inputs.T if inputs.shape[1] > 1 else inputs)
-
-
-def confusion(truth: np.ndarray, chosen: np.ndarray, classes: int) -> np.ndarray:
-    """How often each class (row) was taken for each class (column)."""
-    counts = np.zeros((classes, classes), int)
-    np.add.at(counts, (truth, chosen), 1)
-    return counts

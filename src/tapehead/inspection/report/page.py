@@ -128,12 +128,12 @@ def _classes(content: Content) -> str:
             )
         )
     if content.confusion:
-        parts.append(_confusion(content.confusion))
+        parts.append(_confusion(content.confusion, content.classes))
     return _section("examples", "Worked examples", *parts)
 
 
-def _confusion(counts: list[list[int]]) -> str:
-    names = range(len(counts))
+def _confusion(counts: list[list[int]], names: list[str]) -> str:
+    classes = range(len(names))
 
     def cell(truth: int, chosen: int) -> str:
         count = counts[truth][chosen]
@@ -144,9 +144,10 @@ def _confusion(counts: list[list[int]]) -> str:
         return f'<td style="{style}">{count or ""}</td>'
 
     rows = "".join(
-        f'<tr><th scope="row">{t}</th>{"".join(cell(t, c) for c in names)}</tr>' for t in names
+        f'<tr><th scope="row">{escape(names[t])}</th>{"".join(cell(t, c) for c in classes)}</tr>'
+        for t in classes
     )
-    top = "".join(f'<th scope="col">{c}</th>' for c in names)
+    top = "".join(f'<th scope="col">{escape(name)}</th>' for name in names)
     total = sum(map(sum, counts))
     return (
         f'<figure><div class="scroll"><table class="confusion"><thead><tr><th></th>{top}</tr>'
@@ -183,14 +184,15 @@ def _texts(content: Content) -> str:
         parts.append(
             _lead(f"{escape(content.shown)} The first texts of the test set, then mistakes.")
         )
+        cool, warm = map(escape, content.classes[:2])
         caption = (
             "<b>How the verdict came about.</b> Behind every word the verdict after it: the warm "
-            "colour for class 1, the cool one for class 0, the deeper the surer."
+            f"colour for {warm}, the cool one for {cool}, the deeper the surer."
         )
     shaded = "".join(map(_passage, content.passages))
     parts.append(f"<figure>{shaded}<figcaption>{caption}</figcaption></figure>")
     if content.confusion:
-        parts.append(_confusion(content.confusion))
+        parts.append(_confusion(content.confusion, content.classes))
     return _section("examples", "Worked examples", *parts)
 
 

@@ -27,7 +27,8 @@ def panel(
 
     **Arguments:**
 
-    - `rows`: what a row is ("slot"); `names`: the rows' own names, where they are few.
+    - `rows`: what a row is ("slot"); keys ("key") are drawn from the bottom up, as in piano rolls.
+    - `names`: the rows' own names, where they are few.
     - `span`: the ends of the colour scale, by default those of the values.
     - `slots`: rows are slots of the memory, which the reader may reorder.
     """

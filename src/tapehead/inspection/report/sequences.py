@@ -7,17 +7,13 @@ from typing import Any
 
 import equinox as eqx
 import jax
+import jax.numpy as jnp
 import numpy as np
+from jaxtyping import Array
 
 from tapehead.cell import Cell, run
 from tapehead.inspection.measures import trained_range
-from tapehead.inspection.report.examples import (
-    answer_panels,
-    confusion,
-    input_panel,
-    picture,
-    softmax,
-)
+from tapehead.inspection.report.examples import answer_panels, input_panel
 from tapehead.inspection.report.memory import (
     FIELDS,
     head_weights,
@@ -39,9 +35,6 @@ EACH = 2
 
 MOST = 50_000_000
 """Fields of more numbers than this are not recorded."""
-
-CLASSIFIED = 1000
-"""Inputs of the test set that are classified for the confusion matrix."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -78,6 +71,18 @@ def _recorded(model: Cell, inputs: Any) -> tuple[str, ...]:
 def quickly(function: Callable[..., Any], *args: Any) -> Any:
     """`function(*args)`, compiled for this one call: compiling takes far longer than running."""
     return jax.jit(function, compiler_options=QUICK)(*args)
+
+
+def outputs_of(model: Cell, inputs: Array, mask: Array | None = None) -> Array:
+    """What the network answers to a batch of inputs, which are tokens if they are integers."""
+    arrays, static = eqx.partition(model, eqx.is_array)
+    features = 0 if jnp.issubdtype(inputs.dtype, jnp.integer) else 1
+    return quickly(
+        lambda arrays, inputs, mask: run(
+            eqx.combine(arrays, static), inputs, mask=mask, feature_axes=features
+        ),
+        *(arrays, inputs, mask),
+    )
 
 
 def _padded(batch: Sequences, steps: int) -> Sequences:
@@ -154,40 +159,3 @@ def inside(drawn: Drawn) -> dict[str, Any]:
         # Begin at the last step before an answer is asked for, or at the end if all steps are.
         "start": (silent or len(drawn.sequence.weights)) - 1,
     }
-
-
-def classified(
-    model: Cell, task: Task, key: jax.Array, data: Data
-) -> tuple[list[dict[str, Any]], list[list[int]]]:
-    """Cards of the first inputs of a test set and of the first mistakes, and the confusion matrix.
-
-    For tasks that ask for one class, at one step.
-    """
-    batch: Sequences = quickly(lambda key, data: task.sample(key, CLASSIFIED, data), key, data)
-    arrays, static = eqx.partition(model, eqx.is_array)
-    features = 0 if task.tokens else 1
-    outputs = quickly(
-        lambda arrays, batch: run(
-            eqx.combine(arrays, static), batch.inputs, mask=batch.mask, feature_axes=features
-        ),
-        arrays,
-        batch,
-    )
-    lanes = np.arange(CLASSIFIED)
-    step = np.asarray(batch.weights).argmax(axis=0)
-    chance = softmax(np.asarray(outputs)[step, lanes])
-    truth = np.asarray(batch.targets)[step, lanes]
-    chosen = chance.argmax(axis=-1)
-    names = [str(c) for c in range(chance.shape[-1])]
-    mistakes = np.flatnonzero(chosen != truth)
-    first = [*range(8), *(lane for lane in mistakes if lane >= 8)][:12]
-    cards = [
-        {
-            "image": picture(np.asarray(batch.inputs)[:, lane]),
-            "truth": int(truth[lane]),
-            "names": names,
-            "probabilities": [round(float(p), 4) for p in chance[lane]],
-        }
-        for lane in first
-    ]
-    return cards, confusion(truth, chosen, len(names)).tolist()

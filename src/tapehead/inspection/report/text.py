@@ -1,15 +1,14 @@
 """Text in a report: what a network makes up, what surprised it, and how it came to a verdict."""
 
-import equinox as eqx
 import numpy as np
 from jaxtyping import Array, PRNGKeyArray
 
-from tapehead.cell import Cell, run
+from tapehead.cell import Cell
 from tapehead.generation import generate
+from tapehead.inspection.report.classified import Classified
 from tapehead.inspection.report.content import Passage
-from tapehead.inspection.report.examples import confusion, softmax
-from tapehead.inspection.report.sequences import quickly
-from tapehead.sequences import Sequences
+from tapehead.inspection.report.examples import verdict
+from tapehead.inspection.report.sequences import outputs_of
 from tapehead.tasks.losses import NATS_PER_BIT, class_loss
 from tapehead.tasks.vocabulary import Vocabulary
 
@@ -34,20 +33,10 @@ def samples(model: Cell, vocabulary: Vocabulary, key: PRNGKeyArray) -> list[Pass
     return made
 
 
-def _outputs(model: Cell, inputs: Array, mask: Array | None) -> Array:
-    arrays, static = eqx.partition(model, eqx.is_array)
-    return quickly(
-        lambda arrays, inputs, mask: run(
-            eqx.combine(arrays, static), inputs, mask=mask, feature_axes=0
-        ),
-        *(arrays, inputs, mask),
-    )
-
-
 def surprises(model: Cell, stream: Array, vocabulary: Vocabulary) -> Passage:
     """The beginning of a stream, each symbol shaded by the bits it cost to predict."""
     symbols = stream[: SYMBOLS + 1].astype(np.int32)
-    bits = np.asarray(class_loss(_outputs(model, symbols[:-1], None), symbols[1:])) / NATS_PER_BIT
+    bits = np.asarray(class_loss(outputs_of(model, symbols[:-1]), symbols[1:])) / NATS_PER_BIT
     pieces = [
         (
             vocabulary.decode([int(number)]),
@@ -59,31 +48,20 @@ def surprises(model: Cell, stream: Array, vocabulary: Vocabulary) -> Passage:
     return Passage("Held-out text", pieces)
 
 
-def verdicts(
-    model: Cell, sequences: Sequences, vocabulary: Vocabulary
-) -> tuple[list[Passage], list[list[int]]]:
-    """Texts with the verdict after every word, and the confusion matrix.
+def verdicts(found: Classified, vocabulary: Vocabulary) -> list[Passage]:
+    """Texts with the verdict after every word: the first four, and the first four mistakes.
 
-    The first four, and the first four mistakes. Of two classes, the shade is the probability of
-    the second against that of the first; of more, that of the right one.
+    Of two classes, the shade is the probability of the second against that of the first; of more,
+    that of the right one.
     """
-    chance = softmax(np.asarray(_outputs(model, sequences.inputs, sequences.mask)))
-    step = np.asarray(sequences.weights).argmax(axis=0)
-    lanes = np.arange(len(step))
-    truth = np.asarray(sequences.targets)[step, lanes]
-    chosen = chance[step, lanes].argmax(axis=-1)
-    classes = chance.shape[-1]
-    mistakes = np.flatnonzero(chosen != truth)
     told = []
-    for lane in [*lanes[:4], *(lane for lane in mistakes if lane >= 4)][:8]:
-        right = f"class {truth[lane]}"
-        verdict = "recognised" if chosen[lane] == truth[lane] else f"taken for {chosen[lane]}"
+    for lane in found.shown(4, 8):
+        truth, chosen = found.truth[lane], found.chosen[lane]
+        words = found.sequences.inputs[: found.step[lane] + 1, lane]
         pieces = []
-        for number, p in zip(
-            sequences.inputs[: step[lane] + 1, lane], chance[:, lane], strict=False
-        ):
-            shade = p[1] - p[0] if classes == 2 else p[truth[lane]]
-            says = ", ".join(f"class {n}: {share:.2f}" for n, share in enumerate(p))
+        for number, p in zip(words, found.chance[:, lane], strict=False):
+            shade = p[1] - p[0] if len(p) == 2 else p[truth]
+            says = ", ".join(f"{n}: {share:.2f}" for n, share in zip(found.names, p, strict=True))
             pieces.append((vocabulary.decode([int(number)]), float(shade), says))
-        told.append(Passage(f"{right}, {verdict}", pieces))
-    return told, confusion(truth, chosen, classes).tolist()
+        told.append(Passage(verdict(found.names[truth], found.names[chosen]), pieces))
+    return told

@@ -1,9 +1,13 @@
 // Fields over time, one under another on the same steps, with a cursor that runs through all; and
 // beside them what the memory held at the cursor's step.
 
+/** Where the row of a number is drawn, and the reverse: keys of a piano go up, all others down. */
+const placed = (row, rows, axis) => (axis === "key" ? rows - 1 - row : row);
+
 /** Labels beside rows: their names, or the axis's name and a few numbers from 1. */
 function rowLabels(rows, axis, names) {
-  const label = (row, name) => h("span", { style: `top:${((row + 0.5) / rows) * 100}%` }, name);
+  const label = (row, name) =>
+    h("span", { style: `top:${((placed(row, rows, axis) + 0.5) / rows) * 100}%` }, name);
   if (names) return h("div", { class: "ylabels" }, names.map((name, row) => label(row, name)));
   const numbers = ticks(1, rows, Math.min(4, rows)).filter(Number.isInteger);
   return h("div", { class: "ylabels", "aria-hidden": "true" }, h("span", { class: "axisname", "data-name": axis }, axis),
@@ -35,7 +39,8 @@ class HeatMap {
 
   /** The row of the data that is shown in this row of the picture. */
   source(row) {
-    return this.panel.slots && this.order.rows ? this.order.rows[row] : row;
+    if (this.panel.slots && this.order.rows) return this.order.rows[row];
+    return placed(row, this.rows, this.panel.rows);
   }
 
   draw() {

@@ -1,6 +1,5 @@
 """Dynamic N-grams: learn the statistics of a sequence while reading it."""
 
-import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import ClassVar
@@ -13,12 +12,13 @@ from jaxtyping import Array, Float, Int, PRNGKeyArray
 from tapehead.errors import UserError, within
 from tapehead.sequences import Sequences
 from tapehead.tasks.algorithmic.bits import check_sizes
+from tapehead.tasks.length import LengthTask
 from tapehead.tasks.losses import bit_metrics
-from tapehead.tasks.task import Data, Task
+from tapehead.tasks.task import Data
 
 
 @dataclass(frozen=True)
-class DynamicNgrams(Task):
+class DynamicNgrams(LengthTask):
     """Predict every bit of a sequence drawn from an N-gram model of its own.
 
     For every sequence each of the `2^(order-1)` contexts gets a probability of a 1 from
@@ -135,14 +135,6 @@ class DynamicNgrams(Task):
     def solved(self, metrics: Mapping[str, float]) -> bool:
         """Whether a sequence costs at most 1 bit more than the optimal estimator pays for it."""
         return metrics["bits"] <= metrics["optimal_bits"] + 1.0
-
-    def resized(self, size: int) -> "DynamicNgrams":
-        """Sequences of `size` bits."""
-        return dataclasses.replace(self, length=size)
-
-    def evaluations(self) -> dict[str, Task]:
-        """Sequences twice as long."""
-        return {f"length {2 * self.length}": self.resized(2 * self.length)}
 
 
 def optimal_probabilities(

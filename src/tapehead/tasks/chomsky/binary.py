@@ -113,6 +113,12 @@ def read(symbols: list[int]) -> int:
     return sum(bit << place for place, bit in enumerate(symbols))
 
 
+def operands(question: list[int]) -> tuple[int, int]:
+    """The two numbers of a question; the second is 0 where there is only one."""
+    sign = question.index(SIGN) if SIGN in question else len(question)
+    return read(question[:sign]), read(question[sign + 1 :])
+
+
 def written(number: int) -> list[int]:
     """Its bits, the lowest first, without leading zeros; 0 is one zero."""
     return [int(digit) for digit in f"{number:b}"[::-1]]

@@ -7,12 +7,11 @@ from jaxtyping import Array, Int
 
 from tapehead.tasks.chomsky.binary import (
     END,
-    SIGN,
     Bits,
     TwoNumbers,
     added,
     digits_of,
-    read,
+    operands,
     written,
 )
 
@@ -49,7 +48,4 @@ class BinaryAddition(TwoNumbers):
 
     def answer(self, question: list[int]) -> list[int]:
         """Add."""
-        if SIGN not in question:
-            return [*written(read(question)), END]
-        sign = question.index(SIGN)
-        return [*written(read(question[:sign]) + read(question[sign + 1 :])), END]
+        return [*written(sum(operands(question))), END]

@@ -1,5 +1,6 @@
 """Binary multiplication."""
 
+import math
 from dataclasses import dataclass
 
 import jax.numpy as jnp
@@ -12,7 +13,7 @@ from tapehead.tasks.chomsky.binary import (
     TwoNumbers,
     digits_of,
     multiplied,
-    read,
+    operands,
     written,
 )
 
@@ -52,5 +53,4 @@ class BinaryMultiplication(TwoNumbers):
         """Multiply."""
         if SIGN not in question:
             return [*[0] * (len(question) - 1), END]
-        sign = question.index(SIGN)
-        return [*written(read(question[:sign]) * read(question[sign + 1 :])), END]
+        return [*written(math.prod(operands(question))), END]

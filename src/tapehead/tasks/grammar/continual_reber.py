@@ -1,6 +1,5 @@
 """Continual embedded Reber grammar: predict a stream of strings that is never cut."""
 
-import dataclasses
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -11,11 +10,12 @@ from jaxtyping import Array, Float, PRNGKeyArray
 from tapehead.errors import at_least
 from tapehead.sequences import Sequences
 from tapehead.tasks.grammar.embedded_reber import EmbeddedReber, strings
+from tapehead.tasks.length import LengthTask
 from tapehead.tasks.task import Data, Task
 
 
 @dataclass(frozen=True)
-class ContinualReber(EmbeddedReber):
+class ContinualReber(LengthTask, EmbeddedReber):
     """Predict every next symbol of a stream of embedded Reber strings, one after the other.
 
     Nothing but the symbols E and B says where a string ends and the next begins: the network is
@@ -75,10 +75,6 @@ class ContinualReber(EmbeddedReber):
             "until_error": jnp.sum(right_so_far, axis=0),
             "error_free": right_so_far[-1],
         }
-
-    def resized(self, size: int) -> "ContinualReber":
-        """Streams of that many symbols."""
-        return dataclasses.replace(self, length=size)
 
     def evaluations(self) -> dict[str, Task]:
         """Streams of 10,000 symbols."""

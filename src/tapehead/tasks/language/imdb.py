@@ -127,6 +127,10 @@ class Imdb(HeldOutTask, FiniteTask):
         """Blame and praise."""
         return 2
 
+    def class_name(self, number: int) -> str:
+        """Blame or praise."""
+        return ("blame", "praise")[number]
+
     @property
     def tokens(self) -> bool:
         """Inputs are words."""

@@ -8,10 +8,10 @@ from typing import Any, ClassVar
 import numpy as np
 from jaxtyping import Int
 
-from tapehead.datasets.ptb import load_ptb
+from tapehead.datasets.ptb import END, load_ptb
 from tapehead.tasks.language.text import TextTask
 from tapehead.tasks.stream import StreamTask
-from tapehead.tasks.vocabulary import END, Vocabulary
+from tapehead.tasks.vocabulary import Vocabulary
 
 
 @functools.cache

@@ -22,8 +22,8 @@ def _vocabulary() -> Vocabulary:
 class Shakespeare(TextTask):
     """Predict every next character of Shakespeare's plays.
 
-    1,115,394 characters of 65 kinds: 17 of 20 parts for training, the next for validation, and the
-    last tenth as the test. Knowing nothing costs 6.02 bits a character.
+    1,115,394 characters of 65 kinds: the first twentieth for validation, the last tenth as the test
+    and all between for training. Knowing nothing costs 6.02 bits a character.
 
     Source: Karpathy, "The unreasonable effectiveness of recurrent neural networks" (2015).
 

@@ -3,15 +3,15 @@
 import abc
 import functools
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import numpy as np
 from jaxtyping import Int
 
-from tapehead.datasets.reading import read_text
+from tapehead.datasets.reading import parts, read_text
 from tapehead.errors import UserError
 from tapehead.tasks.held_out import HeldOutTask
 from tapehead.tasks.losses import NATS_PER_BIT
@@ -45,12 +45,6 @@ class TextTask(HeldOutTask, StreamTask):
         return {**means, "bits_per_character": means["loss"] / NATS_PER_BIT}
 
 
-def parts(text: Sequence[Any]) -> dict[str, Sequence[Any]]:
-    """A text cut into train (17 of 20 parts), validation (1 of 20) and test (the last tenth)."""
-    validation, test = len(text) * 17 // 20, len(text) * 9 // 10
-    return {"train": text[:validation], "validation": text[validation:test], "test": text[test:]}
-
-
 @functools.lru_cache(maxsize=4)
 def _read(path: str, changed: int) -> tuple[str, Vocabulary]:
     """A file's text and its characters; read again where the file has `changed`."""
@@ -64,8 +58,8 @@ def _read(path: str, changed: int) -> tuple[str, Vocabulary]:
 class TextFile(TextTask):
     """Predict every next character of a text file of yours, in UTF-8, gzipped or not.
 
-    The first 17 of 20 parts of it are for training, the next one for validation, and the last
-    tenth is the test.
+    Its first twentieth is for validation, its last tenth is the test, and all between is for
+    training.
 
     A worked example:
 
@@ -105,4 +99,4 @@ class TextFile(TextTask):
     def data(self) -> Int[np.ndarray, " symbols"]:
         """The characters of the split."""
         text, vocabulary = self._text()
-        return vocabulary.encode(str(parts(text)[self.split]))
+        return vocabulary.encode(parts(text)[self.split])

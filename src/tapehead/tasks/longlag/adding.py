@@ -1,6 +1,5 @@
 """Adding: the sum of the two marked numbers of a long sequence."""
 
-import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import ClassVar, Literal, get_args
@@ -12,14 +11,15 @@ from jaxtyping import PRNGKeyArray
 
 from tapehead.errors import among, at_least
 from tapehead.sequences import Sequences
+from tapehead.tasks.length import LengthTask
 from tapehead.tasks.longlag.marked import marked_numbers
-from tapehead.tasks.task import Data, Task
+from tapehead.tasks.task import Data
 
 Form = Literal["1997", "uniform"]
 
 
 @dataclass(frozen=True)
-class Adding(Task):
+class Adding(LengthTask):
     """Add the two marked numbers of a long sequence.
 
     - Inputs `(time, batch, 2)`: a random number and its mark at every step.
@@ -115,11 +115,3 @@ class Adding(Task):
             total = sum(n for n, mark in zip(numbers, marks, strict=True) if mark == 1)
             targets[end - 1, b, 0] = 0.5 + total / 4 if self.form == "1997" else total
         return targets
-
-    def resized(self, size: int) -> "Adding":
-        """Sequences of that length."""
-        return dataclasses.replace(self, length=size)
-
-    def evaluations(self) -> dict[str, Task]:
-        """Twice the length."""
-        return {f"length {2 * self.length}": self.resized(2 * self.length)}

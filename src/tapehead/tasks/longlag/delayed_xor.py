@@ -1,6 +1,5 @@
 """Delayed XOR: the exclusive or of two bits that lie far apart."""
 
-import dataclasses
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -11,11 +10,12 @@ from jaxtyping import PRNGKeyArray
 
 from tapehead.errors import at_least
 from tapehead.sequences import Sequences
-from tapehead.tasks.task import Data, Task
+from tapehead.tasks.length import LengthTask
+from tapehead.tasks.task import Data
 
 
 @dataclass(frozen=True)
-class DelayedXor(Task):
+class DelayedXor(LengthTask):
     """Give the exclusive or of the two marked bits of a long sequence of random bits.
 
     The first mark is in the first tenth of the `length` steps, the second in the last tenth.
@@ -83,11 +83,3 @@ class DelayedXor(Task):
             one, other = inputs[inputs[:, b, 1] == 1, b, 0]
             targets[-1, b, 0] = one != other
         return targets
-
-    def resized(self, size: int) -> "DelayedXor":
-        """Sequences of that length."""
-        return dataclasses.replace(self, length=size)
-
-    def evaluations(self) -> dict[str, Task]:
-        """Twice the length."""
-        return {f"length {2 * self.length}": self.resized(2 * self.length)}

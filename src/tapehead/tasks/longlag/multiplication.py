@@ -1,6 +1,5 @@
 """Multiplication: the product of the two marked numbers of a long sequence."""
 
-import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import ClassVar
@@ -11,12 +10,13 @@ from jaxtyping import PRNGKeyArray
 
 from tapehead.errors import at_least
 from tapehead.sequences import Sequences
+from tapehead.tasks.length import LengthTask
 from tapehead.tasks.longlag.marked import marked_numbers
-from tapehead.tasks.task import Data, Task
+from tapehead.tasks.task import Data
 
 
 @dataclass(frozen=True)
-class Multiplication(Task):
+class Multiplication(LengthTask):
     """Multiply the two marked numbers of a long sequence.
 
     As `Adding`, with numbers from [0, 1] and their product: a sequence has `length` to `1.1 length`
@@ -86,11 +86,3 @@ class Multiplication(Task):
         for b, end in enumerate(mask.sum(axis=0)):
             targets[end - 1, b, 0] = np.prod([n for n, mark in inputs[:end, b] if mark == 1])
         return targets
-
-    def resized(self, size: int) -> "Multiplication":
-        """Sequences of that length."""
-        return dataclasses.replace(self, length=size)
-
-    def evaluations(self) -> dict[str, Task]:
-        """Twice the length."""
-        return {f"length {2 * self.length}": self.resized(2 * self.length)}

@@ -9,8 +9,8 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import PRNGKeyArray
 
-from tapehead.errors import UserError, at_least
 from tapehead.sequences import Sequences
+from tapehead.tasks.algorithmic.bits import check_range
 from tapehead.tasks.task import Data, Task
 
 
@@ -42,12 +42,7 @@ class Parity(Task):
     sizes: ClassVar[tuple[int, ...]] = (10, 20, 50, 100, 200, 500)
 
     def __post_init__(self):
-        at_least("Parity", 1, min_length=self.min_length)
-        if self.max_length < self.min_length:
-            raise UserError(
-                f"Parity: max_length must be at least min_length, got {self.max_length} and "
-                f"{self.min_length}"
-            )
+        check_range("Parity", "length", self.min_length, self.max_length)
 
     @property
     def input_size(self) -> int:

@@ -1,6 +1,5 @@
 """Temporal order: which of two symbols came when, long ago."""
 
-import dataclasses
 from dataclasses import dataclass
 from typing import ClassVar, Literal
 
@@ -11,7 +10,8 @@ from jaxtyping import PRNGKeyArray
 
 from tapehead.errors import UserError, at_least
 from tapehead.sequences import Sequences
-from tapehead.tasks.task import Data, Task
+from tapehead.tasks.length import LengthTask
+from tapehead.tasks.task import Data
 
 START, TRIGGER, DISTRACTORS, FIRST = 0, 1, 2, 6
 """Symbols: E and B, then a, b, c, d, then X and Y."""
@@ -21,7 +21,7 @@ PLACES = {2: (0.1, 0.5), 3: (0.1, 0.33, 0.66)}
 
 
 @dataclass(frozen=True)
-class TemporalOrder(Task):
+class TemporalOrder(LengthTask):
     """Name the order in which two or three relevant symbols came among many that do not matter.
 
     A sequence begins with E, ends with B (which asks for the answer) and is `length` to
@@ -112,10 +112,6 @@ class TemporalOrder(Task):
             targets[:, b] = int("".join(map(str, relevant)), 2)
         return targets
 
-    def resized(self, size: int) -> "TemporalOrder":
-        """Sequences of that length, the places moved with it."""
-        return dataclasses.replace(self, length=size)
-
-    def evaluations(self) -> dict[str, Task]:
-        """Twice the length."""
-        return {f"length {2 * self.length}": self.resized(2 * self.length)}
+    def class_name(self, number: int) -> str:
+        """The order, such as XY."""
+        return f"{number:0{self.symbols}b}".translate({ord("0"): "X", ord("1"): "Y"})

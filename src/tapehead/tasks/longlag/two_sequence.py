@@ -12,6 +12,7 @@ from jaxtyping import Array, Float, PRNGKeyArray
 
 from tapehead.errors import UserError, among, at_least
 from tapehead.sequences import Sequences
+from tapehead.tasks.length import LengthTask
 from tapehead.tasks.losses import value_metrics
 from tapehead.tasks.task import Data, Task
 
@@ -46,7 +47,7 @@ CRITERIA = {
 
 
 @dataclass(frozen=True)
-class TwoSequence(Task):
+class TwoSequence(LengthTask):
     """Tell which of two beginnings a long sequence of noise had.
 
     A sequence is `length` to `1.1 length` numbers. The first `informative` are all 1 (first class)
@@ -157,15 +158,11 @@ class TwoSequence(Task):
             targets[end - 1, b, 0] = high if positive else low
         return targets
 
-    def resized(self, size: int) -> "TwoSequence":
-        """Sequences of that length."""
-        return dataclasses.replace(self, length=size)
-
-    def validation(self) -> Task:
+    def validation(self) -> "TwoSequence":
         """The same without noise on the targets."""
         return dataclasses.replace(self, exact_targets=self.variant == "3c")
 
     def evaluations(self) -> dict[str, Task]:
         """Without noise on the targets; and twice the length."""
-        exact = dataclasses.replace(self, exact_targets=self.variant == "3c")
+        exact = self.validation()
         return {"test": exact, f"length {2 * self.length}": exact.resized(2 * self.length)}

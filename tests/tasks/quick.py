@@ -1,0 +1,22 @@
+"""Batches and measures of tasks; compiling is most of the cost where every one has other sizes."""
+
+import functools
+
+import jax
+import numpy as np
+
+QUICK = {"xla_backend_optimization_level": 0, "xla_llvm_disable_expensive_passes": True}
+
+
+@functools.partial(jax.jit, static_argnums=(0, 1), compiler_options=QUICK)
+def sample(task, batch, key):
+    return task.sample(key, batch)
+
+
+def draw(task, batch, seed=0):
+    return jax.tree.map(np.asarray, sample(task, batch, jax.random.key(seed)))
+
+
+@functools.partial(jax.jit, static_argnums=0, compiler_options=QUICK)
+def measure(task, outputs, batch):
+    return task.metrics(outputs, batch)
