@@ -107,9 +107,10 @@ def run(args: Sequence[str]) -> int:
 
     from tapehead.cli.session import carry_out_comparison
     from tapehead.comparison import Comparison
-    from tapehead.training.run import next_folder
+    from tapehead.training import next_folder, rehearse
 
-    configs[models[0]].task.data()  # missing data is told before a folder is made
+    for config in configs.values():
+        rehearse(config, config.task.data())  # what cannot be is told before a folder is made
     comparison = Comparison.create(
         early.out or next_folder(early.runs_dir or Path("runs"), "compare", task),
         configs,
