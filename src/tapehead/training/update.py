@@ -127,11 +127,11 @@ def rehearse(config: AnyConfig, data: Data) -> None:
     """
     task = config.task
 
-    def first(key: PRNGKeyArray, data: Data) -> Batch:
+    def first(key: PRNGKeyArray, data: Data) -> Sequences:
         model = config.model.build(task.input_size, task.output_size, tokens=task.tokens, key=key)
         for kind in ("l1_parts", "l2_parts"):
             strengths(kind, model, 0.0, getattr(config, kind))
-        return draw(config, task, model, Turn(jnp.int32(0), key, key), data)
+        return task.draw(Turn(jnp.int32(0), key, key), config.batch, data)
 
     eqx.filter_eval_shape(first, jax.random.key(0), data)
 
