@@ -49,6 +49,16 @@ PAIR_PRESETS: Mapping[tuple[str, str], Mapping[str, Any]] = {
     ("dynamic-ngrams", "dnc"): {"optimizer.learning_rate": 3e-3},
     # A feed-forward controller would have to find the last five bits in memory.
     ("dynamic-ngrams", "ntm"): {"model.controller": "lstm"},
+    # The mean over all steps: the gradient need not find its way back from the last one.
+    ("mnist-pixels", "s5"): {
+        **GENTLE,
+        "batch": 50,
+        "updates": 2200,
+        "optimizer.learning_rate": 4e-3,
+        "model.hidden": 64,
+        "model.modes": 32,
+        "model.pool": "mean",
+    },
     ("mnist-rows", "dnc"): {"optimizer.learning_rate": 3e-3},
     # Where each repeat begins is easier found by a controller that has counted.
     ("repeat-copy", "ntm"): {"model.controller": "lstm"},
@@ -76,7 +86,12 @@ PAIR_PRESETS: Mapping[tuple[str, str], Mapping[str, Any]] = {
         "model.spread": 0.2,
     },
     ("imdb", "lstm"): {"model.pool": "mean", "model.dropout": 0.5, "updates": 1500},
-    ("shakespeare", "lstm"): {"model.hidden": 256, "model.dropout": 0.3, "updates": 6000},
+    ("shakespeare", "lstm"): {
+        "model.hidden": 256,
+        "model.dropout": 0.3,
+        "weight_noise": 0.05,
+        "updates": 6000,
+    },
     ("temporal-order", "mingru"): LASTING,
     ("temporal-order", "lstm-1997"): {
         **TWO_BLOCKS,
