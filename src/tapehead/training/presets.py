@@ -91,6 +91,7 @@ PAIR_PRESETS: Mapping[tuple[str, str], Mapping[str, Any]] = {
         "model.dropout": 0.3,
         "weight_noise": 0.05,
         "updates": 6000,
+        "evaluate_every": 500,
     },
     ("temporal-order", "mingru"): LASTING,
     ("temporal-order", "lstm-1997"): {
