@@ -13,7 +13,7 @@ from tapehead.cells import Elman, Linear
 from tapehead.errors import UserError
 from tapehead.sequences import Sequences
 from tapehead.tasks import TASKS, Task
-from tapehead.training import evaluate
+from tapehead.training import evaluate, evaluation
 
 KEY = jax.random.key(0)
 
@@ -88,6 +88,23 @@ def test_finite_data_is_passed_over_exactly(model, batch):
     np.testing.assert_allclose(found["error"], by_hand(model, task), rtol=1e-5)
     assert found["asked"] == pytest.approx(float(np.mean(task.data().lengths)))
     assert all(isinstance(value, float) for value in found.values())
+
+
+@pytest.mark.parametrize(("held", "batch"), [(10 * 21 * 2, 10), (41, 1)])
+def test_no_more_outputs_are_held_than_fit(model, monkeypatch, held, batch):
+    """A sequence has 21 steps of 2 outputs; one is held even where that is too much."""
+    marks, batches = evaluation._marks, []
+
+    def noted(*args):
+        batches.append(args[4])
+        return marks(*args)
+
+    monkeypatch.setattr(evaluation, "_marks", noted)
+    monkeypatch.setattr(evaluation, "HELD", held)
+    task = Finite()
+    found = evaluate(model, task, key=KEY)
+    assert set(batches) == {batch}
+    np.testing.assert_allclose(found["error"], by_hand(model, task), rtol=1e-5)
 
 
 def test_data_at_hand_is_used(model):

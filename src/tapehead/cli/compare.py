@@ -107,10 +107,10 @@ def run(args: Sequence[str]) -> int:
 
     from tapehead.cli.session import carry_out_comparison
     from tapehead.comparison import Comparison
-    from tapehead.training import next_folder, rehearse
+    from tapehead.training import dry_run, next_folder
 
     for config in configs.values():
-        rehearse(config, config.task.data())  # what cannot be is told before a folder is made
+        dry_run(config, config.task.data())  # what cannot be is told before a folder is made
     comparison = Comparison.create(
         early.out or next_folder(early.runs_dir or Path("runs"), "compare", task),
         configs,

@@ -132,8 +132,8 @@ def run(args: Sequence[str]) -> int:
         return 0
 
     from tapehead.cli.session import carry_out
-    from tapehead.training import Run, next_folder, rehearse
+    from tapehead.training import Run, dry_run, next_folder
 
-    rehearse(config, config.task.data())  # what cannot be is told before a folder is made
+    dry_run(config, config.task.data())  # what cannot be is told before a folder is made
     folder = given.out or next_folder(given.runs_dir or Path("runs"), *names_of(config))
     return carry_out(Run.create(folder, config, command_of(config)), quiet=given.quiet)

@@ -8,7 +8,7 @@ from tapehead.training.optimizers import OPTIMIZERS, SGD, Adam, Optimizer, RMSPr
 from tapehead.training.presets import suggest
 from tapehead.training.run import Run, load_model, next_folder
 from tapehead.training.trainer import StopSignal, train
-from tapehead.training.update import rehearse
+from tapehead.training.update import dry_run
 
 __all__ = [
     "OPTIMIZERS",
@@ -27,12 +27,12 @@ __all__ = [
     "Silent",
     "StopSignal",
     "Timing",
+    "dry_run",
     "evaluate",
     "final_sets",
     "from_json",
     "load_model",
     "next_folder",
-    "rehearse",
     "suggest",
     "to_json",
     "train",

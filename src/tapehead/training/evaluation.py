@@ -21,6 +21,11 @@ serves sequences of any length, and memory does not grow with it. Only a network
 sequence whole sees all of it in one call."""
 
 
+HELD = 2**27
+"""Numbers of a network's outputs that are held at a time, at most, where data is finite: words of
+a long text have thousands of them at every step."""
+
+
 @eqx.filter_jit
 def _begin(model: Cell, batch: int) -> State:
     return model.initial_state((batch,))
@@ -86,7 +91,7 @@ def evaluate(
     - `task`: what to test it on; need not be the one it was trained on.
     - `key`: draws the sequences.
     - `size`: how many, at least 1.
-    - `batch`: how many at a time, at least 1.
+    - `batch`: how many at a time, at least 1; fewer where their outputs are too large to be held.
     - `data`: what `task.data()` gives, if it is at hand.
 
     **Returns:** a number for each metric, and what `Task.summary` makes of them.
@@ -95,10 +100,11 @@ def evaluate(
     if data is None:
         data = task.data()
     total = task.size(data) or size
+    batch = _at_a_time(task, min(batch, total), data)
     found: dict[str, list[np.ndarray]] = {}
     for first in range(0, total, batch):
         # The last batch is drawn as full as the others and cut to what is wanted.
-        values = _marks(model, task, key, first, min(batch, total), total, data)
+        values = _marks(model, task, key, first, batch, total, data)
         for name, value in values.items():
             found.setdefault(name, []).append(np.asarray(value)[: total - first])
     means = {n: float(np.mean(np.concatenate(v), dtype=np.float64)) for n, v in found.items()}
@@ -112,7 +118,16 @@ def rehearse(
     if data is None:
         data = task.data()
     total = task.size(data) or size
-    _marks(model, task, jax.random.key(0), 0, min(batch, total), total, data)
+    batch = _at_a_time(task, min(batch, total), data)
+    _marks(model, task, jax.random.key(0), 0, batch, total, data)
+
+
+def _at_a_time(task: Task, batch: int, data: Data) -> int:
+    """How many sequences to hold at a time: `batch`, or as many as fit where data is finite."""
+    if task.size(data) is None:
+        return batch
+    one = jax.eval_shape(lambda data: task.batch_at(jnp.zeros(1, int), data), data)
+    return max(1, min(batch, HELD // (one.weights.shape[0] * task.output_size)))
 
 
 def _marks(

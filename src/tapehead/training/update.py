@@ -120,7 +120,7 @@ def draw(
     return Batch(sequences, model, config.rule.renew(carry, begun, anew))
 
 
-def rehearse(config: AnyConfig, data: Data) -> None:
+def dry_run(config: AnyConfig, data: Data) -> None:
     """Build a network and draw its first batch, computing nothing.
 
     **Raises:** `UserError` for settings that turn out not to fit each other, or the data.
