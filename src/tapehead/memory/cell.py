@@ -14,6 +14,7 @@ from tapehead.cells.layers import Dropout, DropoutState, LayerNorm, Linear
 from tapehead.errors import UserError, at_least
 from tapehead.memory import replay
 from tapehead.memory.controller import build_controller
+from tapehead.memory.driver import Walk
 from tapehead.memory.memory import Memory, MemoryState
 from tapehead.memory.replay import Replayable
 
@@ -238,7 +239,7 @@ class MemoryCell(Cell):
         """`_think` over all steps, by `tapehead.memory.replay`, which knows one batch axis."""
         batch = xs.shape[1:-1]
         lanes = math.prod(batch)
-        walk = replay.Walk(state.controller, state.memory, state.reads)
+        walk = Walk(state.controller, state.memory, state.reads)
         walk = jax.tree.map(lambda x: x.reshape(lanes, *x.shape[len(batch) :]), walk)
         flat_xs, flat_mask = jax.tree.map(
             lambda x: x.reshape(xs.shape[0], lanes, *x.shape[1 + len(batch) :]), (xs, mask)
