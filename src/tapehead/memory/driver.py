@@ -9,6 +9,7 @@ sharpened at every step change by γ times as much after each. Long before it le
 nothing but that it is too large to be used; it is held at `LARGEST`, and clipping does the rest.
 """
 
+import abc
 from collections.abc import Callable
 from typing import Any, NamedTuple, TypeVar
 
@@ -16,10 +17,10 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 from jax.extend.core import Literal
-from jaxtyping import Array, Float
+from jaxtyping import Array, Bool, Float
 
-from tapehead.cell import State, select
-from tapehead.memory.memory import MemoryState
+from tapehead.cell import Cell, State, select
+from tapehead.memory.memory import Memory, MemoryState
 
 Gradient = TypeVar("Gradient")
 
@@ -41,6 +42,37 @@ class Walk(NamedTuple):
     controller: State
     memory: MemoryState
     reads: Float[Array, "batch read_heads width"]
+
+
+class Unrollable(Memory):
+    """A memory that unrolls the network around it with a gradient of its own.
+
+    It is asked to where it owns no parameters and does not begin anew on the way.
+    """
+
+    @abc.abstractmethod
+    def unroll(
+        self,
+        driver: Cell,
+        walk: Walk,
+        xs: Float[Array, "time batch features"],
+        mask: Bool[Array, "time batch"] | None,
+    ) -> tuple[
+        Walk, Float[Array, "time batch outputs"], Float[Array, "time batch read_heads width"]
+    ]:
+        """The numbers and gradients of a scan.
+
+        **Arguments:**
+
+        - `driver`: the cell in front of the memory, from an input joined to the last reads, to an
+            output that ends in the flat interface vector.
+        - `walk`: where to begin.
+        - `mask`: False on padding, as in `Cell.unroll`.
+
+        **Returns:** the last state, and what the driver gave and the memory read at every step.
+
+        Reverse mode only: `jax.jvp` refuses it, as any function with a gradient of its own.
+        """
 
 
 class Arrays(NamedTuple):

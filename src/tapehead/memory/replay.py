@@ -23,22 +23,33 @@ from tapehead.memory.driver import (
     Driver,
     Forward,
     Step,
+    Unrollable,
     Walk,
     arrays,
     held,
     zero_where_not,
 )
-from tapehead.memory.memory import Memory, MemoryState
+from tapehead.memory.memory import MemoryState
 
 Trail = Any
 
 
-class Replayable(Memory):
+class Replayable(Unrollable):
     """A memory that can be rebuilt step by step, and that knows the gradient of its step.
 
-    It owns no parameters. Every array here has exactly one batch axis. Where `mask` is False the
-    step is not taken: the state is held, and what is read counts for nothing.
+    Every array here has exactly one batch axis. Where `mask` is False the step is not taken: the
+    state is held, and what is read counts for nothing.
     """
+
+    def unroll(
+        self,
+        driver: Cell,
+        walk: Walk,
+        xs: Float[Array, "time batch features"],
+        mask: Bool[Array, "time batch"] | None,
+    ) -> tuple[Walk, Array, Array]:
+        """See `Unrollable`."""
+        return unroll(driver, self, walk, xs, mask)
 
     @abc.abstractmethod
     def rearranged(self, state: MemoryState) -> MemoryState:
@@ -96,20 +107,7 @@ def unroll(
     xs: Float[Array, "time batch features"],
     mask: Bool[Array, "time batch"] | None,
 ) -> tuple[Walk, Float[Array, "time batch outputs"], Float[Array, "time batch read_heads width"]]:
-    """The numbers and gradients of a scan, without keeping the memory of every step.
-
-    **Arguments:**
-
-    - `driver`: the cell in front of the memory, from an input joined to the last reads, to an
-        output that ends in the flat interface vector.
-    - `memory`: the memory it drives.
-    - `walk`: where to begin.
-    - `mask`: False on padding, as in `Cell.unroll`.
-
-    **Returns:** the last state, and what the driver gave and the memory read at every step.
-
-    Reverse mode only: `jax.jvp` refuses it, as any function with a gradient of its own.
-    """
+    """`Unrollable.unroll`, without keeping the memory of every step."""
     steps = xs.shape[0]
     length = segment_length(steps)
     fill = -steps % length
