@@ -50,7 +50,7 @@ def least_recent(recency: Recency, count: int) -> Int[Array, "lanes count"]:
     def walk(after: Array) -> Array:
         last, found = jnp.full_like(after[:, :1], after.shape[-1] - 1), []
         for _ in range(count):
-            last = jnp.take_along_axis(after, last, axis=-1, mode="promise_in_bounds")
+            last = _at(after, last)
             found.append(last)
         return jnp.concatenate([last[:, :0], *found], axis=-1)
 
@@ -70,7 +70,7 @@ def touch(
     """
     last_named = first_of(slots[:, ::-1], mask[:, ::-1])[0][:, ::-1]
     # Everything is read before anything is written: only then are the arrays changed in place.
-    left, right = outlined(jax.vmap(_joins))(recency, slots, last_named)
+    left, right = outlined(_joins)(recency, slots, last_named)
     return jax.vmap(_joined)(recency, left, right)
 
 
@@ -83,37 +83,54 @@ def _joined(recency: Recency, left: Array, right: Array) -> Recency:
 
 
 def _joins(
-    recency: Recency, slots: Int[Array, " entries"], moved: Bool[Array, " entries"]
-) -> tuple[Int[Array, " joins"], Int[Array, " joins"]]:
-    """Which slots become neighbours when distinct slots move, in one lane.
+    recency: Recency, slots: Int[Array, "lanes entries"], moved: Bool[Array, "lanes entries"]
+) -> tuple[Int[Array, "lanes joins"], Int[Array, "lanes joins"]]:
+    """Which slots become neighbours when distinct slots move.
 
     The gaps that they leave are closed, and they are strung up before the joint.
     """
-    joint, entries = recency.after.shape[0] - 1, slots.shape[0]
+    joint, entries = recency.after.shape[1] - 1, slots.shape[1]
     nowhere = joint + 1  # an index that writes drop
-    places = jnp.arange(entries, dtype=jnp.int32)
     named = jnp.where(moved, slots, nowhere)
-    before = jnp.where(moved, recency.before.at[named].get(mode="clip"), joint)
-    after = jnp.where(moved, recency.after.at[named].get(mode="clip"), joint)
+    before = jnp.where(moved, _at(recency.before, named), joint)
+    after = jnp.where(moved, _at(recency.after, named), joint)
 
-    # Where slots that follow each other all move, the last of them closes the gap of all. To find
-    # the nearest slot before it that stays, every entry looks twice as far back in every round.
-    back = find(before, named)
-    back = jnp.where(back < entries, back, places)
-    for _ in range((entries - 1).bit_length()):
-        back = back[back]
-    stays = before[back]
+    # Where slots that follow each other all move, the last of them closes the gap of all.
+    stays = _staying(before, named)
     closes = moved & (find(after, named) == entries)
     at_end = closes & (after == joint)
-    inside = closes & (after != joint)
-    end = jnp.where(jnp.any(at_end), jnp.sum(jnp.where(at_end, stays, 0)), recency.before[joint])
+    last = jnp.sum(jnp.where(at_end, stays, 0), axis=1)
+    last = jnp.where(jnp.any(at_end, axis=1), last, recency.before[:, joint])
 
-    # The first one that moves comes after `end`, and the joint after the last one.
-    ahead = jnp.arange(-1, entries, dtype=jnp.int32)
-    following = jnp.full_like(ahead, joint)
+    # The first one that moves comes after `last`, and the joint after the last one that moves.
+    places = jnp.arange(-1, entries, dtype=jnp.int32)
+    following = jnp.full_like(after, joint, shape=(len(slots), entries + 1))
     for place in reversed(range(entries)):
-        following = jnp.where(moved[place] & (ahead < place), slots[place], following)
-    end = jnp.where(jnp.any(moved), end, nowhere)
-    left = jnp.concatenate([jnp.where(inside, stays, nowhere), end[None], named])
-    right = jnp.concatenate([after, following])
+        later = moved[:, place, None] & (places < place)
+        following = jnp.where(later, slots[:, place, None], following)
+    last = jnp.where(jnp.any(moved, axis=1), last, nowhere)
+    left = jnp.concatenate(
+        [jnp.where(closes & ~at_end, stays, nowhere), last[:, None], named], axis=1
+    )
+    right = jnp.concatenate([after, following], axis=1)
     return left, jnp.where(left == nowhere, nowhere, right)
+
+
+def _staying(
+    before: Int[Array, "lanes entries"], named: Int[Array, "lanes entries"]
+) -> Int[Array, "lanes entries"]:
+    """The nearest slot before each entry that is not named itself.
+
+    Every entry looks twice as far back in every round, so that few are needed.
+    """
+    entries = named.shape[1]
+    # Outlined, or the comparisons would be made again for every look.
+    back = outlined(find)(before, named)
+    back = jnp.where(back < entries, back, jnp.arange(entries, dtype=jnp.int32))
+    for _ in range((entries - 1).bit_length()):
+        back = _at(back, back)
+    return _at(before, back)
+
+
+def _at(values: Int[Array, "lanes n"], places: Int[Array, "lanes m"]) -> Int[Array, "lanes m"]:
+    return jnp.take_along_axis(values, places, axis=1, mode="clip")
