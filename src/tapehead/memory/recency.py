@@ -99,7 +99,7 @@ def _joins(
     stays = _staying(before, named)
     closes = moved & (find(after, named) == entries)
     at_end = closes & (after == joint)
-    last = jnp.sum(jnp.where(at_end, stays, 0), axis=1)
+    last = jnp.sum(jnp.where(at_end, stays, 0), axis=1, dtype=jnp.int32)
     last = jnp.where(jnp.any(at_end, axis=1), last, recency.before[:, joint])
 
     # The first one that moves comes after `last`, and the joint after the last one that moves.

@@ -210,6 +210,7 @@ class SAMMemory(SparseMemory):
         self, state: SAMState, interface: SAMInterface, taken: Bool[Array, " lanes"] | None
     ) -> tuple[SAMState, Float[Array, "lanes read_heads width"], Trail]:
         """See `SparseMemory`."""
+        still = jax.lax.stop_gradient
         slots = self._write_slots(state)
         new, positions = first_of(slots, _everywhere(taken, slots))
         replaced = at(state.versions, slots)
@@ -218,8 +219,10 @@ class SAMMemory(SparseMemory):
         )
         memory = put(state.memory, slots, rows, new)
         made = state.clock[:, None] + 1 + jnp.arange(self.entries, dtype=jnp.int32)
-        still = jax.lax.stop_gradient
-        index = self.lookup.update(state.index, slots, still(rows), new)
+        # New versions are the larger ones. But so the compiler sees that what was there is read
+        # before it is overwritten, and keeps no copy of all.
+        made = jnp.maximum(made, replaced)
+        index = self.lookup.update(still(state.index), slots, still(rows), new)
 
         read_slots, found = self.lookup.find(
             index, still(memory), still(interface.keys), self.reads
@@ -233,7 +236,9 @@ class SAMMemory(SparseMemory):
         accessed = jnp.concatenate([slots, read_slots.reshape(lanes, -1)], axis=-1)
         shares = self._write_weights(interface, state.read_weights)
         shares = jnp.concatenate([shares, weights.reshape(lanes, -1)], axis=-1)
-        usage = self.usage.used(state.usage, accessed, still(shares), taken, fresh=self.read_heads)
+        usage = self.usage.used(
+            still(state.usage), accessed, still(shares), taken, fresh=self.read_heads
+        )
         trail = Trail(
             *(choice, state.read_weights, state.clock),
             *(slots, new, replaced, read_slots, at(versions, read_slots), seen),
