@@ -63,12 +63,12 @@ class Exact(Lookup):
     """The rows of largest cosine, by one product of the keys with the whole memory.
 
     It reads all N rows at every step, and nothing else of a step depends on N. Its index holds
-    the squared length of every row, `(lanes, slots)`, which spares a second pass over them.
+    1 / √(|M_i|² + ε) of every row, `(lanes, slots)`, which spares a second pass over them.
     """
 
     def empty(self, lanes: int, slots: int, width: int) -> Float[Array, "lanes slots"]:
-        """Rows of no length."""
-        return jnp.zeros((lanes, slots), jnp.float32)
+        """That of rows of no length."""
+        return jnp.full((lanes, slots), COSINE_EPSILON**-0.5, jnp.float32)
 
     def update(
         self,
@@ -77,8 +77,9 @@ class Exact(Lookup):
         rows: Float[Array, "lanes entries width"],
         mask: Bool[Array, "lanes entries"],
     ) -> Float[Array, "lanes slots"]:
-        """The new rows' squared lengths."""
-        return put(index, slots, jnp.sum(rows**2, axis=-1), mask)
+        """With that of the new rows."""
+        lengths = jax.lax.rsqrt(jnp.sum(rows**2, axis=-1) + COSINE_EPSILON)
+        return put(index, slots, lengths, mask)
 
     def find(
         self,
@@ -96,7 +97,7 @@ class Exact(Lookup):
 def _directions(index: Array, memory: Array, keys: Array) -> Float[Array, "lanes heads slots"]:
     """The cosines times the lengths of the keys, which change no order."""
     products = jnp.einsum("lhw,lnw->lhn", keys, memory)
-    return products * jax.lax.rsqrt(index + COSINE_EPSILON)[:, None]
+    return products * index[:, None]
 
 
 def largest(scores: Float[Array, "*batch slots"], count: int) -> Int[Array, "*batch count"]:
