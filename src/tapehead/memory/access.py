@@ -37,10 +37,8 @@ class Usage(eqx.Module):
         slots: Int[Array, "lanes entries"],
         weights: Float[Array, "lanes entries"],
         taken: Bool[Array, " lanes"] | None,
-        *,
-        fresh: int,
     ) -> UsageState:
-        """After a step that accessed those slots, where it was taken; the `fresh` first are new."""
+        """After a step that accessed those slots by so much, where it was taken."""
 
 
 class LastAccess(Usage):
@@ -48,8 +46,9 @@ class LastAccess(Usage):
 
         U_t(i) = t − max {s ≤ t : w^W_s(i) > δ or w^R_s(i) > δ}
 
-    Slots given out as new count as accessed whatever was written to them. Source: Rae, Hunt et
-    al. (2016), section 3.2, U⁽²⁾.
+    A slot given out as new, to which next to nothing is then written, is given out again. Of
+    slots accessed in the same step those read are the later ones. Source: Rae, Hunt et al. (2016),
+    section 3.2, U⁽²⁾.
 
     **Attributes:**
 
@@ -75,11 +74,9 @@ class LastAccess(Usage):
         slots: Int[Array, "lanes entries"],
         weights: Float[Array, "lanes entries"],
         taken: Bool[Array, " lanes"] | None,
-        *,
-        fresh: int,
     ) -> Recency:
         """What was accessed goes to the end of the ring, in the order of the entries."""
-        touched = (weights > self.threshold).at[:, :fresh].set(True)
+        touched = weights > self.threshold
         return touch(usage, slots, touched if taken is None else touched & taken[:, None])
 
 
@@ -116,8 +113,6 @@ class Discounted(Usage):
         slots: Int[Array, "lanes entries"],
         weights: Float[Array, "lanes entries"],
         taken: Bool[Array, " lanes"] | None,
-        *,
-        fresh: int,
     ) -> Float[Array, "lanes slots"]:
         """Everything fades, and what was accessed gains its weights."""
         here = jnp.ones(slots.shape[:1], bool) if taken is None else taken

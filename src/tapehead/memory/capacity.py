@@ -1,6 +1,7 @@
 """Whether a memory fits into the machine."""
 
 import math
+from collections.abc import Callable
 from pathlib import Path
 
 import jax
@@ -30,18 +31,20 @@ def capacity() -> float:
         return total
 
 
-def expect_room(owner: str, lanes: int, slots: int, size: int) -> None:
+def expect_room(owner: str, lanes: int, slots: int, size: Callable[[int], int]) -> None:
     """Refuse a memory of which all lanes together do not fit, telling how many slots would.
 
-    `size` is how many bytes one lane takes.
+    `size(slots)` is how many bytes one lane takes with so many slots.
     """
-    needed, there = lanes * size, capacity()
+    needed, there = lanes * size(slots), capacity()
     if needed <= there:
         return
-    fitting = int(slots * there / needed)
+    fitting = slots * there / needed
+    while fitting >= 1 and lanes * size(int(fitting)) > there:
+        fitting *= 0.99
     batch = f" for each of {lanes} sequences" if lanes > 1 else ""
     raise UserError(
-        f"{owner}: {slots:,} slots{batch} need {needed / GIB:.1f} GiB, but the machine has "
-        f"{there / GIB:.1f} GiB; up to {fitting:,} slots would fit"
-        + (", or a smaller batch" if lanes > 1 else "")
+        f"{owner}: {slots:,} slots{batch} need {needed / GIB:,.1f} GiB, but the machine has "
+        f"{there / GIB:,.1f} GiB; up to {int(fitting):,} slots would fit"
+        + (", or take a smaller batch" if lanes > 1 else "")
     )

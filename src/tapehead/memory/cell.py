@@ -262,6 +262,13 @@ class MemoryCell(Cell):
         """The controller's penalty."""
         return self.controller.penalty(state.controller)
 
+    def shown(self, state: MemoryCellState) -> MemoryCellState:
+        """What the controller and the memory show of their states."""
+        return state._replace(
+            controller=self.controller.shown(state.controller),
+            memory=self.memory.shown(state.memory),
+        )
+
     def observe(self, state: MemoryCellState, x: Array) -> dict[str, Any]:
         """The interface's named fields, and what the memory has to show of the step."""
         _, _, interface = self._control(state, x)

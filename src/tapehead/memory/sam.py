@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import equinox as eqx
 import jax
@@ -20,6 +20,9 @@ from tapehead.memory.entries import at, put
 from tapehead.memory.lookup import LOOKUPS, Index, Lookup
 from tapehead.memory.sparse import SparseMemory, Trail
 from tapehead.numerics import cosine_similarity, oneplus
+
+LEGIBLE = 256
+"""Slots up to which all of a memory is shown to inspection."""
 
 
 class SAMState(NamedTuple):
@@ -122,7 +125,7 @@ class SAMMemory(SparseMemory):
 
     def __init__(
         self,
-        slots: int = 64,
+        slots: int = 1024,
         width: int = 32,
         *,
         heads: int = 4,
@@ -146,8 +149,11 @@ class SAMMemory(SparseMemory):
 
     def _expect_room(self, lanes: int) -> None:
         """Refuse a memory that does not fit into the machine."""
-        leaves = jax.tree.leaves(jax.eval_shape(lambda: self._empty(1)))
-        size = sum(leaf.size * leaf.dtype.itemsize for leaf in leaves)
+
+        def size(slots: int) -> int:
+            leaves = jax.tree.leaves(jax.eval_shape(lambda: self._empty(1, slots)))
+            return sum(leaf.size * leaf.dtype.itemsize for leaf in leaves)
+
         expect_room("SAM", lanes, self.slots, size)
 
     @property
@@ -166,17 +172,19 @@ class SAMMemory(SparseMemory):
         """All zero: an empty memory, nothing used or read."""
         lanes = math.prod(batch)
         self._expect_room(lanes)
-        return jax.tree.map(lambda x: x.reshape(*batch, *x.shape[1:]), self._empty(lanes))
+        return jax.tree.map(
+            lambda x: x.reshape(*batch, *x.shape[1:]), self._empty(lanes, self.slots)
+        )
 
-    def _empty(self, lanes: int) -> SAMState:
+    def _empty(self, lanes: int, slots: int) -> SAMState:
         rows = (lanes, self.read_heads, self.reads)
         return SAMState(
-            memory=jnp.zeros((lanes, self.slots, self.width), jnp.float32),
-            index=self.lookup.empty(lanes, self.slots, self.width),
-            usage=self.usage.empty(lanes, self.slots),
+            memory=jnp.zeros((lanes, slots, self.width), jnp.float32),
+            index=self.lookup.empty(lanes, slots, self.width),
+            usage=self.usage.empty(lanes, slots),
             read_slots=jnp.zeros(rows, jnp.int32),
             read_weights=jnp.zeros(rows, jnp.float32),
-            versions=jnp.zeros((lanes, self.slots), jnp.int32),
+            versions=jnp.zeros((lanes, slots), jnp.int32),
             clock=jnp.zeros(lanes, jnp.int32),
         )
 
@@ -199,10 +207,7 @@ class SAMMemory(SparseMemory):
     ) -> tuple[SAMState, Float[Array, "*batch read_heads width"]]:
         """Write, then read."""
         batch = state.clock.shape
-        lanes, axes = math.prod(batch), len(batch)
-        state, interface = jax.tree.map(
-            lambda x: x.reshape(lanes, *x.shape[axes:]), (state, interface)
-        )
+        state, interface = _one_axis(batch, (state, interface))
         state, reads, _ = self.advance(state, interface, None)
         return jax.tree.map(lambda x: x.reshape(*batch, *x.shape[1:]), (state, reads))
 
@@ -232,13 +237,10 @@ class SAMMemory(SparseMemory):
         reads, weights = self.read(seen, interface, state.read_weights, choice)
 
         versions = put(state.versions, slots, made, new)
-        lanes = slots.shape[0]
-        accessed = jnp.concatenate([slots, read_slots.reshape(lanes, -1)], axis=-1)
+        accessed = jnp.concatenate([slots, _joined(read_slots)], axis=-1)
         shares = self._write_weights(interface, state.read_weights)
-        shares = jnp.concatenate([shares, weights.reshape(lanes, -1)], axis=-1)
-        usage = self.usage.used(
-            still(state.usage), accessed, still(shares), taken, fresh=self.read_heads
-        )
+        shares = jnp.concatenate([shares, _joined(weights)], axis=-1)
+        usage = self.usage.used(still(state.usage), accessed, still(shares), taken)
         trail = Trail(
             *(choice, state.read_weights, state.clock),
             *(slots, new, replaced, read_slots, at(versions, read_slots), seen),
@@ -254,17 +256,15 @@ class SAMMemory(SparseMemory):
     def _write_slots(self, state: SAMState) -> Int[Array, "lanes entries"]:
         """The slots used least, then those that each head last read."""
         fresh = self.usage.least(jax.lax.stop_gradient(state.usage), self.read_heads)
-        again = state.read_slots.reshape(state.read_slots.shape[0], -1)
-        return jnp.concatenate([fresh, again], axis=-1)
+        return jnp.concatenate([fresh, _joined(state.read_slots)], axis=-1)
 
     def _write_weights(
-        self, interface: SAMInterface, weights: Float[Array, "*batch heads reads"]
-    ) -> Float[Array, "*batch entries"]:
+        self, interface: SAMInterface, weights: Float[Array, "lanes heads reads"]
+    ) -> Float[Array, "lanes entries"]:
         """w^W of each of these, by the head that writes there."""
         gates, interpolations = interface.write_gates, interface.interpolation_gates
-        fresh = gates * (1 - interpolations)
         again = (gates * interpolations)[..., None] * weights
-        return jnp.concatenate([fresh, again.reshape(*gates.shape[:-1], -1)], axis=-1)
+        return jnp.concatenate([gates * (1 - interpolations), _joined(again)], axis=-1)
 
     def write(
         self,
@@ -304,6 +304,61 @@ class SAMMemory(SparseMemory):
         weights = powers / jnp.where(total > 0, total, jnp.ones_like(total))
         return jnp.einsum("lhk,lhkw->lhw", weights, rows), weights
 
+    def shown(self, state: SAMState) -> dict[str, Any]:
+        """Under `"read"`, the slots last read and their weights.
+
+        Of a memory of at most 256 slots its contents too, and the read weights over all slots.
+        """
+        told: dict[str, Any] = {"read": {"slots": state.read_slots, "weights": state.read_weights}}
+        if self.slots <= LEGIBLE:
+            told["memory"] = state.memory
+            told["read_weights"] = self._spread(state.read_slots, state.read_weights)
+        return told
+
+    def observe(self, state: SAMState, interface: SAMInterface) -> dict[str, Any]:
+        """Under `"write"`, by head: the slots written, the new one first, and their weights.
+
+        Of a memory of at most 256 slots the write weights over all slots too.
+        """
+        batch = state.clock.shape
+        state, interface = _one_axis(batch, (state, interface))
+        written = (
+            self._write_slots(state),
+            self._write_weights(interface, state.read_weights),
+        )
+
+        def by_head(x: Array) -> Array:
+            fresh, again = jnp.split(x, [self.read_heads], axis=-1)
+            again = again.reshape(*fresh.shape, self.reads)
+            both = jnp.concatenate([fresh[..., None], again], axis=-1)
+            return both.reshape(*batch, *both.shape[1:])
+
+        slots, weights = map(by_head, written)
+        told: dict[str, Any] = {"write": {"slots": slots, "weights": weights}}
+        if self.slots <= LEGIBLE:
+            told["write_weights"] = self._spread(slots, weights)
+        return told
+
+    def _spread(
+        self, slots: Int[Array, "*batch rows"], weights: Float[Array, "*batch rows"]
+    ) -> Float[Array, "*batch slots"]:
+        """The weights over all slots."""
+        places = jnp.arange(self.slots, dtype=slots.dtype)
+        return jnp.sum(
+            weights[..., None] * (slots[..., None] == places).astype(weights.dtype), axis=-2
+        )
+
+
+def _one_axis(batch: tuple[int, ...], tree: Any) -> Any:
+    """The batch axes as one, lanes."""
+    lanes, axes = math.prod(batch), len(batch)
+    return jax.tree.map(lambda x: x.reshape(lanes, *x.shape[axes:]), tree)
+
+
+def _joined(rows: Array) -> Array:
+    """`(lanes, heads, rows)` as `(lanes, heads · rows)`."""
+    return rows.reshape(rows.shape[0], -1)
+
 
 def _everywhere(
     taken: Bool[Array, " lanes"] | None, entries: Int[Array, "lanes entries"]
@@ -318,7 +373,7 @@ def SAM(
     input_size: int,
     output_size: int,
     *,
-    slots: int = 64,
+    slots: int = 1024,
     width: int = 32,
     heads: int = 4,
     reads: int = 4,

@@ -139,7 +139,7 @@ class DNCModel(MemoryModel):
 class SAMModel(Controlled):
     """Sparse access memory (Rae, Hunt et al. 2016): steps that cost the same at any size."""
 
-    slots: int = 64
+    slots: int = 1024
     """Rows of the memory; there may be a million."""
     width: int = 32
     """Numbers in a row."""
