@@ -149,7 +149,7 @@ def main() -> None:
                 found, valid = map(
                     np.asarray, looked_up(hashing, index, jnp.asarray(rows), jnp.asarray(keys))
                 )
-                shares = [np.mean([np.isin(a, b).mean() for a, b in zip(best, found)])]
+                shares = [np.mean([np.isin(a, b).mean() for a, b in zip(best, found, strict=True)])]
                 owns = np.any(found == own[:, None], axis=1)
                 shares += list(owns.reshape(len(NOISES), -1).mean(1))
                 name = "/".join(

@@ -97,7 +97,7 @@ def main() -> None:
     parser.add_argument("--slots", type=int, nargs="+", default=[10**k for k in (3, 4, 5, 6)])
     parser.add_argument("--batch", type=int, nargs="+", default=[1, 8])
     parser.add_argument("--steps", type=int, default=100, help="steps (default: 100)")
-    parser.add_argument("--lookup", default="exact", help="look-up, or stub (default: exact)")
+    parser.add_argument("--lookup", default="exact", help="exact, lsh or stub (default: exact)")
     options = parser.parse_args()
     pairs.bind(options.threads)
     print(f"jax {jax.__version__}, {options.threads} threads, load {os.getloadavg()[0]:.1f}")

@@ -2,6 +2,7 @@
 
 import functools
 import re
+from typing import Any
 
 import equinox as eqx
 import jax
@@ -19,14 +20,16 @@ from tapehead.memory.lookup import BLOCK, MANY, Lookup, largest
 from tapehead.memory.sam import SAM, SAMMemory
 from tapehead.testing import check_cell, check_memory
 
-SIZES = {"slots": 7, "width": 3, "heads": 2, "reads": 3}
+SIZES: dict[str, Any] = {"slots": 7, "width": 3, "heads": 2, "reads": 3}
 
 
 @pytest.mark.parametrize(
     "options",
     [
         {},
-        pytest.param({"slots": 4, "heads": 3, "usage": "discounted"}, marks=pytest.mark.slow),
+        pytest.param(
+            {"slots": 4, "heads": 3, "usage": "discounted", "lookup": "lsh"}, marks=pytest.mark.slow
+        ),
     ],
 )
 def test_conformance(options):
@@ -137,9 +140,9 @@ def unrolled(model, state, xs, *, mask):
     [
         ((2, 3), True, {"slots": 4, "heads": 3, "reads": 4, "controller": "elman"}),
         pytest.param((3,), False, {}, marks=pytest.mark.slow),
-        pytest.param((2,), True, {"usage": "discounted"}, marks=pytest.mark.slow),
+        pytest.param((2,), True, {"usage": "discounted", "lookup": "lsh"}, marks=pytest.mark.slow),
     ],
-    ids=["crowded, masked, two batch axes", "plain", "discounted"],
+    ids=["crowded, masked, two batch axes", "plain", "discounted, hashed"],
 )
 def test_the_unroll_is_the_scan_with_its_gradients(batch, masked, options):
     settings = SIZES | {"controller_size": 6} | options
@@ -149,12 +152,12 @@ def test_the_unroll_is_the_scan_with_its_gradients(batch, masked, options):
     steps = 9
     xs = jnp.asarray(rng.normal(size=(steps, *batch, 2)))
     mask = jnp.asarray(rng.uniform(size=(steps, *batch)) < 0.7) if masked else None
-    if masked:
+    if mask is not None:
         mask = mask.at[(slice(None), *(0,) * len(batch))].set(False)  # nothing but padding
     # In the middle of a life: rows of before are read, passed on and left.
     first, _ = model.unroll(doubled(model.initial_state(batch)), xs[:4])
     expected = everything(scan, model, first, xs, mask)
-    if masked:
+    if mask is not None:
         xs = jnp.where(mask[..., None], xs, jnp.nan)
     found = everything(unrolled, model, first, xs, mask)
     assert jax.tree.structure(found) == jax.tree.structure(expected)
@@ -189,7 +192,7 @@ class Somewhere(Lookup):
 
 
 @functools.cache
-def compiled(slots, lookup):
+def compiled(slots, lookup) -> Any:
     """A training step over 100 steps of the paper's network, given its memory."""
     model = SAM(8, 8, slots=slots, lookup=lookup, key=jax.random.key(0))
     state = model.initial_state((1,))
@@ -237,8 +240,9 @@ def test_the_largest_are_found_in_blocks(seed, count, kinds):
     np.testing.assert_array_equal(jitted_largest(count)(scores), expected)
 
 
-def test_what_was_written_is_found_by_content():
-    memory = SAMMemory(50, 3, heads=1, reads=2)
+@pytest.mark.parametrize("lookup", ["exact", "lsh"])
+def test_what_was_written_is_found_by_content(lookup):
+    memory = SAMMemory(50, 3, heads=1, reads=2, lookup=lookup)
     interface = memory.interface(jnp.zeros(memory.interface_size))
     interface = interface._replace(write_gates=jnp.ones(1), interpolation_gates=jnp.zeros(1))
     step = jax.jit(memory.step)

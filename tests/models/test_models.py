@@ -97,7 +97,7 @@ def test_every_setting_reaches_the_network(name):
         "read_heads": 2,
         "write_heads": 2,
         "reads": 3,
-        "lookup": "exact",
+        "lookup": "lsh",
         "usage": "discounted",
         "shift_range": 0,
         "controller": "gru",

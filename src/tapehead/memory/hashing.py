@@ -163,7 +163,7 @@ class Hashing(eqx.Module):
         bucket = jnp.where(leaves, before, 0)
         stands = index.entries.at[tables, bucket].get(mode="clip") == slots[:, None, None]
         places = jnp.arange(self.places, dtype=jnp.int32)
-        place = jnp.sum(jnp.where(stands, places, 0), axis=-1)
+        place = jnp.sum(jnp.where(stands, places, 0), axis=-1, dtype=jnp.int32)
         return code, jnp.where(leaves, before, 2**self.bits), place
 
     def _left(self, index: HashIndex, bucket: Array, place: Array) -> HashIndex:
@@ -298,4 +298,5 @@ def _take_turns(turn: Array, standing: Array) -> tuple[Array, Array]:
 
 def _number(bits: Bool[Array, "*shape bits"]) -> Int[Array, "*shape"]:
     """Σ_i 2^i bit_i."""
-    return jnp.sum(bits.astype(jnp.int32) << jnp.arange(bits.shape[-1], dtype=jnp.int32), axis=-1)
+    powers = jnp.arange(bits.shape[-1], dtype=jnp.int32)
+    return jnp.sum(bits.astype(jnp.int32) << powers, axis=-1, dtype=jnp.int32)

@@ -1,4 +1,4 @@
-"""How the rows most like a key are found: `Lookup`, and `Exact` that compares with all of them."""
+"""How the rows most like a key are found: `Exact` compares with all of them, `Hashed` with few."""
 
 import abc
 from functools import partial
@@ -10,6 +10,8 @@ import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int
 
 from tapehead.memory.entries import put
+from tapehead.memory.hashing import HashIndex, Hashing
+from tapehead.memory.nearest import nearest
 from tapehead.memory.outline import outlined
 from tapehead.numerics import COSINE_EPSILON
 from tapehead.registry import Registry
@@ -57,6 +59,10 @@ class Lookup(eqx.Module):
 
         Where none was found the slot is any within the memory.
         """
+
+    def shown(self, index: Index) -> dict[str, Array]:
+        """What inspection records of the index, by name; nothing by default."""
+        return {}
 
 
 class Exact(Lookup):
@@ -121,4 +127,52 @@ def largest(scores: Float[Array, "*batch slots"], count: int) -> Int[Array, "*ba
     return block * BLOCK + found % BLOCK
 
 
-LOOKUPS: Registry[type[Lookup]] = Registry("look-up", {"exact": Exact})
+class Hashed(Lookup):
+    """Rows of large cosine among those that hash alike, at a cost that does not depend on N.
+
+    It finds most of the rows that are much like a key and few of those that are not, see
+    `tapehead.memory.hashing`; rows of zeros are never found, so that an empty memory is read as
+    zeros. Up to some ten thousand slots `Exact` takes less time.
+
+    **Attributes:**
+
+    - `hashing`: how rows are hashed; `None` for `Hashing.suited` to the memory.
+    """
+
+    hashing: Hashing | None = None
+
+    def _suited(self, slots: int, width: int) -> Hashing:
+        return Hashing.suited(slots, width) if self.hashing is None else self.hashing
+
+    def empty(self, lanes: int, slots: int, width: int) -> HashIndex:
+        """Empty buckets."""
+        return self._suited(slots, width).empty(lanes, slots)
+
+    def update(
+        self,
+        index: HashIndex,
+        slots: Int[Array, "lanes entries"],
+        rows: Float[Array, "lanes entries width"],
+        mask: Bool[Array, "lanes entries"],
+    ) -> HashIndex:
+        """The rows moved to the buckets of what they hold now."""
+        hashing = self._suited(index.codes.shape[1], rows.shape[-1])
+        return hashing.update(index, slots, rows, mask)
+
+    def find(
+        self,
+        index: HashIndex,
+        memory: Float[Array, "lanes slots width"],
+        keys: Float[Array, "lanes heads width"],
+        count: int,
+    ) -> tuple[Int[Array, "lanes heads count"], Bool[Array, "lanes heads count"]]:
+        """The closest of those in the buckets of the key; there may be fewer, or none."""
+        candidates, valid = self._suited(*memory.shape[1:]).candidates(index, keys)
+        return nearest(memory, keys, candidates, valid, count)
+
+    def shown(self, index: HashIndex) -> dict[str, Array]:
+        """`evicted`: how many entries full buckets have lost, by which a row is found less."""
+        return {"evicted": index.evicted}
+
+
+LOOKUPS: Registry[type[Lookup]] = Registry("look-up", {"exact": Exact, "lsh": Hashed})

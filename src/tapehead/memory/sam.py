@@ -305,11 +305,12 @@ class SAMMemory(SparseMemory):
         return jnp.einsum("lhk,lhkw->lhw", weights, rows), weights
 
     def shown(self, state: SAMState) -> dict[str, Any]:
-        """Under `"read"`, the slots last read and their weights.
+        """Under `"read"`, the slots last read and their weights; and what the look-up shows.
 
         Of a memory of at most 256 slots its contents too, and the read weights over all slots.
         """
         told: dict[str, Any] = {"read": {"slots": state.read_slots, "weights": state.read_weights}}
+        told |= self.lookup.shown(state.index)
         if self.slots <= LEGIBLE:
             told["memory"] = state.memory
             told["read_weights"] = self._spread(state.read_slots, state.read_weights)

@@ -15,7 +15,7 @@ from tapehead.models.model import Model
 
 Controller = Literal["lstm", "gru", "elman", "feedforward"]
 Similarity = Literal["cosine", "dot", "negative-squared-distance"]
-Lookup = Literal["exact"]
+Lookup = Literal["exact", "lsh"]
 Usage = Literal["last-access", "discounted"]
 
 
@@ -148,7 +148,8 @@ class SAMModel(Controlled):
     reads: int = 4
     """Rows that a head reads at each step."""
     lookup: Lookup = "exact"
-    """How rows are found by content: exact compares a key with all of them."""
+    """How rows are found by content: exact compares a key with all of them, lsh (hashing) with
+    a few, which pays from some ten thousand slots on."""
     usage: Usage = "last-access"
     """Which slot is written anew: that of the earliest last access, in constant time, or that of
     the least weights so far, discounted, which takes time in proportion to the slots."""
@@ -160,7 +161,7 @@ class SAMModel(Controlled):
         if self.clip is not None and not self.clip > 0:
             raise UserError(f"SAM: clip must be above 0 or None, got {self.clip}")
         # The memory itself knows what fits together, and into the machine.
-        SAMMemory(self.slots, self.width, heads=self.heads, reads=self.reads)
+        SAMMemory(self.slots, self.width, heads=self.heads, reads=self.reads, lookup=self.lookup)
 
     def network(self, input_size: int, output_size: int, *, key: PRNGKeyArray) -> Cell:
         """A `SAM`."""
