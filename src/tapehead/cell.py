@@ -117,6 +117,10 @@ class Cell(eqx.Module):
         """
         return {}
 
+    def shown(self, state: State) -> Any:
+        """What inspection records of `state`: all of it, unless that is more than can be kept."""
+        return state
+
 
 def guarded_step(
     cell: Cell,
@@ -314,6 +318,10 @@ class Composite(Cell):
         """The sum of the members' penalties."""
         penalties = [c.penalty(s) for c, s in zip(self.cells, state, strict=True)]
         return sum(penalties, start=jnp.zeros(()))
+
+    def shown(self, state: tuple[State, ...]) -> tuple[Any, ...]:
+        """What is shown of every member's."""
+        return tuple(c.shown(s) for c, s in zip(self.cells, state, strict=True))
 
     def observe(self, state: tuple[State, ...], x: Array) -> dict[str, Any]:
         """What each member has to show, under its position; silent members are left out."""

@@ -23,6 +23,7 @@ SMALL = {
     "ntm": {"slots": 4, "width": 3, "controller_size": 5},
     "stack-rnn": {"slots": 4, "training_slots": 4, "controller_size": 5},
     "tape-rnn": {"slots": 4, "training_slots": 4, "controller_size": 5},
+    "sam": {"slots": 6, "width": 3, "heads": 1, "reads": 2, "controller_size": 5},
     "dnc": {"slots": 4, "width": 3, "controller_size": 5, "link_entries": 2},
 }
 
@@ -95,6 +96,9 @@ def test_every_setting_reaches_the_network(name):
         "width": 4,
         "read_heads": 2,
         "write_heads": 2,
+        "reads": 3,
+        "lookup": "lsh",
+        "usage": "discounted",
         "shift_range": 0,
         "controller": "gru",
         "controller_size": 6,

@@ -85,7 +85,7 @@ def named_leaves(tree: Any) -> dict[str, Array]:
 
 def _record(model: Cell, state: State, seen: dict[str, Any]) -> dict[str, Array]:
     """State fields and observed quantities in one table."""
-    held, shown = named_leaves(state), named_leaves(seen)
+    held, shown = named_leaves(model.shown(state)), named_leaves(seen)
     if twice := held.keys() & shown.keys():
         raise UserError(
             f"trace: {type(model).__name__}.observe shows {', '.join(sorted(twice))}, which its "
@@ -177,7 +177,8 @@ def trace(
         the observed quantities are zero.
     - `key`: for training mode (dropout, noise); without it the network is deterministic.
     - `fields`: record only what these patterns name (see `matches`), e.g.
-        `("usage", "*_weights")`; the links of a large memory are N² numbers a step.
+        `("usage", "*_weights")`; the links of a large memory are N² numbers a step. Of a sparse
+        memory with many slots only the rows that a step touched are there to be recorded.
 
     **Returns:** a `Trace`. Random keys in the state are not recorded.
 

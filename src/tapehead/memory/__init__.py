@@ -5,12 +5,14 @@ from tapehead.memory.dnc import DNC, DNCInterface, DNCMemory, DNCState
 from tapehead.memory.memory import Memory
 from tapehead.memory.moving import MovingInterface
 from tapehead.memory.ntm import NTM, NTMInterface, NTMMemory, NTMState
+from tapehead.memory.sam import SAM, SAMInterface, SAMMemory, SAMState
 from tapehead.memory.stack import StackMemory, StackRNN, StackState
 from tapehead.memory.tape import TapeMemory, TapeRNN, TapeState
 
 __all__ = [
     "DNC",
     "NTM",
+    "SAM",
     "DNCInterface",
     "DNCMemory",
     "DNCState",
@@ -21,6 +23,9 @@ __all__ = [
     "NTMInterface",
     "NTMMemory",
     "NTMState",
+    "SAMInterface",
+    "SAMMemory",
+    "SAMState",
     "StackMemory",
     "StackRNN",
     "StackState",

@@ -12,10 +12,9 @@ from jaxtyping import Array, Bool, Float, PRNGKeyArray
 from tapehead.cell import Cell, State, scan, select
 from tapehead.cells.layers import Dropout, DropoutState, LayerNorm, Linear
 from tapehead.errors import UserError, at_least
-from tapehead.memory import replay
 from tapehead.memory.controller import build_controller
+from tapehead.memory.driver import Unrollable, Walk
 from tapehead.memory.memory import Memory, MemoryState
-from tapehead.memory.replay import Replayable
 
 
 class MemoryCellState(NamedTuple):
@@ -213,12 +212,12 @@ class MemoryCell(Cell):
     ) -> tuple[MemoryCellState, Float[Array, "time *batch outputs"]]:
         """As `Cell.unroll`, with the readout of all steps in one product.
 
-        A `Replayable` memory without parameters, and not to begin anew on the way, is unrolled
-        with a faster gradient of its own (reverse mode only).
+        An `Unrollable` memory without parameters, and not to begin anew on the way, is unrolled
+        with a gradient of its own (reverse mode only).
         """
         learned = jax.tree.leaves(eqx.filter(self.memory, eqx.is_array))
-        if isinstance(self.memory, Replayable) and starts is None and not learned:
-            after, thoughts = self._replayed(self.memory, state, xs, mask)
+        if isinstance(self.memory, Unrollable) and starts is None and not learned:
+            after, thoughts = self._unrolled(self.memory, state, xs, mask)
         else:
             after, thoughts = scan(_Thinking(self), state, xs, mask=mask, starts=starts)
         hidden, reads = jnp.split(thoughts, [self._hidden_size], axis=-1)
@@ -232,18 +231,18 @@ class MemoryCell(Cell):
     def _hidden_size(self) -> int:
         return self.readout.weight.shape[1] - self.memory.read_heads * self.memory.width
 
-    def _replayed(
-        self, memory: Replayable, state: MemoryCellState, xs: Array, mask: Array | None
+    def _unrolled(
+        self, memory: Unrollable, state: MemoryCellState, xs: Array, mask: Array | None
     ) -> tuple[MemoryCellState, Array]:
-        """`_think` over all steps, by `tapehead.memory.replay`, which knows one batch axis."""
+        """`_think` over all steps, by the memory itself, which knows one batch axis."""
         batch = xs.shape[1:-1]
         lanes = math.prod(batch)
-        walk = replay.Walk(state.controller, state.memory, state.reads)
+        walk = Walk(state.controller, state.memory, state.reads)
         walk = jax.tree.map(lambda x: x.reshape(lanes, *x.shape[len(batch) :]), walk)
         flat_xs, flat_mask = jax.tree.map(
             lambda x: x.reshape(xs.shape[0], lanes, *x.shape[1 + len(batch) :]), (xs, mask)
         )
-        walk, given, reads = replay.unroll(_Driver(self), memory, walk, flat_xs, flat_mask)
+        walk, given, reads = memory.unroll(_Driver(self), walk, flat_xs, flat_mask)
         walk = jax.tree.map(lambda x: x.reshape(*batch, *x.shape[1:]), walk)
         thoughts = jnp.concatenate(
             [given[..., : self._hidden_size], reads.reshape(*reads.shape[:2], -1)], axis=-1
@@ -262,6 +261,13 @@ class MemoryCell(Cell):
     def penalty(self, state: MemoryCellState) -> Array:
         """The controller's penalty."""
         return self.controller.penalty(state.controller)
+
+    def shown(self, state: MemoryCellState) -> MemoryCellState:
+        """What the controller and the memory show of their states."""
+        return state._replace(
+            controller=self.controller.shown(state.controller),
+            memory=self.memory.shown(state.memory),
+        )
 
     def observe(self, state: MemoryCellState, x: Array) -> dict[str, Any]:
         """The interface's named fields, and what the memory has to show of the step."""

@@ -56,3 +56,7 @@ class Memory(eqx.Module):
     def observe(self, state: MemoryState, interface: Interface) -> dict[str, Any]:
         """Named quantities of the coming step that its state will not hold (allocation, ...)."""
         return {}
+
+    def shown(self, state: MemoryState) -> Any:
+        """What inspection records of `state`: all of it, unless that is more than can be kept."""
+        return state

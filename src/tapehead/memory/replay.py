@@ -5,39 +5,51 @@ arrays of slots by slots and slots by width each, and on a CPU the time goes int
 and reading these rather than into computing. Here only little is kept of every step (its `Trail`)
 and the whole memory at a few of them. The backward pass goes segment by segment: it rebuilds the
 memories of a segment from its first one and the trail, then walks back through them.
-
-A gradient can grow without end on the way back: weights that lie evenly on all slots and are
-sharpened at every step change by γ times as much after each. Long before it leaves float32 it says
-nothing but that it is too large to be used; it is held at `LARGEST`, and clipping does the rest.
 """
 
 import abc
-from collections.abc import Callable
 from functools import partial
 from typing import Any, NamedTuple
 
 import equinox as eqx
 import jax
 import jax.numpy as jnp
-from jax.extend.core import Literal
 from jaxtyping import Array, Bool, Float
 
-from tapehead.cell import Cell, State, select
-from tapehead.memory.memory import Memory, MemoryState
+from tapehead.cell import Cell, select
+from tapehead.memory.driver import (
+    Arrays,
+    Backward,
+    Driver,
+    Forward,
+    Step,
+    Unrollable,
+    Walk,
+    arrays,
+    held,
+    zero_where_not,
+)
+from tapehead.memory.memory import MemoryState
 
 Trail = Any
 
-LARGEST = 1e15
-"""What the gradient of a state may come to on the way back; above, all of it is scaled down to
-this. Gradients that anything is learned from are many orders smaller."""
 
-
-class Replayable(Memory):
+class Replayable(Unrollable):
     """A memory that can be rebuilt step by step, and that knows the gradient of its step.
 
-    It owns no parameters. Every array here has exactly one batch axis. Where `mask` is False the
-    step is not taken: the state is held, and what is read counts for nothing.
+    Every array here has exactly one batch axis. Where `mask` is False the step is not taken: the
+    state is held, and what is read counts for nothing.
     """
+
+    def unroll(
+        self,
+        driver: Cell,
+        walk: Walk,
+        xs: Float[Array, "time batch features"],
+        mask: Bool[Array, "time batch"] | None,
+    ) -> tuple[Walk, Array, Array]:
+        """See `Unrollable`."""
+        return unroll(driver, self, walk, xs, mask)
 
     @abc.abstractmethod
     def rearranged(self, state: MemoryState) -> MemoryState:
@@ -80,21 +92,6 @@ class Replayable(Memory):
         """From the gradients after a step to those of the state before and of the interface."""
 
 
-class Walk(NamedTuple):
-    """The state of a memory network on its way.
-
-    **Attributes:**
-
-    - `controller`: the controller's state.
-    - `memory`: the memory's state.
-    - `reads`: what was last read, `(batch, read_heads, width)`.
-    """
-
-    controller: State
-    memory: MemoryState
-    reads: Float[Array, "batch read_heads width"]
-
-
 def segment_length(steps: int) -> int:
     """How many steps to rebuild at once, so that about 2 √steps memories exist at a time."""
     return min(
@@ -110,20 +107,7 @@ def unroll(
     xs: Float[Array, "time batch features"],
     mask: Bool[Array, "time batch"] | None,
 ) -> tuple[Walk, Float[Array, "time batch outputs"], Float[Array, "time batch read_heads width"]]:
-    """The numbers and gradients of a scan, without keeping the memory of every step.
-
-    **Arguments:**
-
-    - `driver`: the cell in front of the memory, from an input joined to the last reads, to an
-        output that ends in the flat interface vector.
-    - `memory`: the memory it drives.
-    - `walk`: where to begin.
-    - `mask`: False on padding, as in `Cell.unroll`.
-
-    **Returns:** the last state, and what the driver gave and the memory read at every step.
-
-    Reverse mode only: `jax.jvp` refuses it, as any function with a gradient of its own.
-    """
+    """`Unrollable.unroll`, without keeping the memory of every step."""
     steps = xs.shape[0]
     length = segment_length(steps)
     fill = -steps % length
@@ -142,7 +126,7 @@ def unroll(
 
     walk = walk._replace(memory=memory.rearranged(walk.memory))
     static = eqx.filter((driver, walk.controller), eqx.is_array, inverse=True)
-    result: Any = _segments(_Parts(memory, *static), _arrays(driver), _arrays(walk), xs, mask)
+    result: Any = _segments(_Parts(memory, Driver(*static)), arrays(driver), arrays(walk), xs, mask)
     last, given, read = result
     walk = last._replace(memory=memory.arranged(last.memory))
 
@@ -150,17 +134,6 @@ def unroll(
         return x.reshape(-1, *x.shape[2:])[:steps]
 
     return walk, whole(given), whole(read)
-
-
-class _Arrays(NamedTuple):
-    """The arrays of a pytree, those with a gradient apart from those without."""
-
-    learned: Any
-    fixed: Any
-
-
-def _arrays(tree: Any) -> _Arrays:
-    return _Arrays(*eqx.partition(eqx.filter(tree, eqx.is_array), eqx.is_inexact_array))
 
 
 def _put(states: MemoryState, number: int | Array, state: MemoryState) -> MemoryState:
@@ -174,93 +147,42 @@ def _take(states: MemoryState, number: Array) -> MemoryState:
 
 
 class _Parts(NamedTuple):
-    """All that is not an array: the memory, and the rest of the driver and of its state."""
+    """All that is not an array."""
 
     memory: Replayable
-    driver: Any
-    state: Any
-
-    def drive(
-        self, driver: _Arrays, state: _Arrays, reads: Array, x: Array
-    ) -> tuple[State, tuple[State, Array]]:
-        """The driver's step: its state, and of that the learned part, with what it gives."""
-        cell, before = eqx.combine(*driver, self.driver), eqx.combine(*state, self.state)
-        joined = jnp.concatenate([x, reads.reshape(*x.shape[:-1], -1)], axis=-1)
-        after, given = cell.step(before, joined)
-        return after, (eqx.filter(after, eqx.is_inexact_array), given)
-
-    def drive_and_record(
-        self, driver: _Arrays, state: _Arrays, reads: Array, x: Array
-    ) -> tuple[tuple[State, Array], Callable[[Any], Any]]:
-        """The driver's step, and its gradient but for the driver's own, which is a pytree."""
-
-        def drive(learned: State, reads: Array, x: Array) -> tuple[Any, State]:
-            after, result = self.drive(driver, _Arrays(learned, state.fixed), reads, x)
-            return result, after
-
-        (_, given), pull, after = jax.vjp(drive, state.learned, reads, x, has_aux=True)
-        return (after, given), pull
-
-    def varying(self, driver: _Arrays, *step: Any) -> list[bool]:
-        """Which leaves of that gradient are not the same at every step."""
-
-        def leaves(driver: _Arrays, step: tuple[Any, ...]) -> list[Array]:
-            return jax.tree.leaves(self.drive_and_record(driver, *step)[1])
-
-        jaxpr = jax.make_jaxpr(leaves)(driver, step).jaxpr
-        fixed = len(jax.tree.leaves(driver))
-        found = set(jaxpr.invars[fixed:])
-        for equation in jaxpr.eqns:
-            if any(not isinstance(v, Literal) and v in found for v in equation.invars):
-                found.update(equation.outvars)
-        return [not isinstance(v, Literal) and v in found for v in jaxpr.outvars]
+    driver: Driver
 
 
 class _Kept(NamedTuple):
-    """What is kept of every step; its driver's state and reads are those before it."""
+    """What is kept of every step."""
 
-    state: _Arrays
-    reads: Array
+    driver: Step
     flat: Array
     trail: Trail
-    gradient: list[Array]
 
 
 @partial(jax.custom_vjp, nondiff_argnums=(0,))
 def _segments(
-    parts: _Parts, driver: _Arrays, walk: _Arrays, xs: Array, mask: Array | None
+    parts: _Parts, driver: Arrays, walk: Arrays, xs: Array, mask: Array | None
 ) -> tuple[Walk, Array, Array]:
     return _forward(parts, driver, walk, xs, mask)[0]
 
 
-def _zero_where_not(mask: Array | None, x: Any) -> Any:
-    return x if mask is None else select(mask, x, jax.tree.map(jnp.zeros_like, x))
-
-
-def held(gradient: Walk) -> Walk:
-    """The gradient, all of it scaled down where an entry exceeds `LARGEST`."""
-    largest = jnp.max(jnp.stack([jnp.max(jnp.abs(x)) for x in jax.tree.leaves(gradient)]))
-    scale = jnp.where(largest > LARGEST, LARGEST / largest, 1)
-    return jax.tree.map(lambda x: x * scale, gradient)
-
-
 def _forward(
-    parts: _Parts, driver: _Arrays, walk: _Arrays, xs: Array, mask: Array | None
+    parts: _Parts, driver: Arrays, walk: Arrays, xs: Array, mask: Array | None
 ) -> tuple[tuple[Walk, Array, Array], tuple[Any, ...]]:
     size = parts.memory.interface_size
     first: Walk = eqx.combine(*walk)
-    varying = parts.varying(driver, _arrays(first.controller), first.reads, xs[0, 0])
+    forward = Forward(parts.driver, driver, first, xs[0, 0])
 
     def step(walk: Walk, inputs: tuple[Array, Array | None]) -> tuple[Walk, Any]:
         x, mask = inputs
-        state = _arrays(walk.controller)
-        (controller, given), pull = parts.drive_and_record(driver, state, walk.reads, x)
-        gradient = [leaf for leaf, vary in zip(jax.tree.leaves(pull), varying, strict=True) if vary]
-        given = _zero_where_not(mask, given)
+        controller, given, driven = forward.step(walk.controller, walk.reads, x)
+        given = zero_where_not(mask, given)
         flat = given[..., -size:]
         memory, reads, trail = parts.memory.advance(walk.memory, flat, mask)
-        read = _zero_where_not(mask, reads)
-        kept = _Kept(state, walk.reads, flat, trail, gradient)
+        read = zero_where_not(mask, reads)
+        kept = _Kept(driven, flat, trail)
         if mask is not None:
             controller = select(mask, controller, walk.controller)
             reads = select(mask, reads, walk.reads)
@@ -276,19 +198,12 @@ def _forward(
 
 def _backward(
     parts: _Parts, residuals: tuple[Any, ...], gradient: tuple[Walk, Array, Array]
-) -> tuple[_Arrays, _Arrays, Array, None]:
+) -> tuple[Arrays, Arrays, Array, None]:
     driver, walk, xs, mask, firsts, kept = residuals
     memory, size = parts.memory, parts.memory.interface_size
 
-    # The gradient of a step of the driver, of which only what varies was kept.
-    first = jax.tree.map(lambda x: x[0, 0], (kept.state, kept.reads, xs))
-    varying = parts.varying(driver, *first)
-    same, structure = jax.tree.flatten(parts.drive_and_record(driver, *first)[1])
-
-    def pull_driver(kept: _Kept, of_result: tuple[State, Array]) -> tuple[State, Array, Array]:
-        leaves = iter(kept.gradient)
-        merged = [next(leaves) if vary else s for s, vary in zip(same, varying, strict=True)]
-        return jax.tree.unflatten(structure, merged)(of_result)
+    first = jax.tree.map(lambda x: x[0, 0], (kept.driver, xs))
+    backward = Backward(parts.driver, driver, *first)
 
     def rebuild(carry: tuple[MemoryState, Any], inputs: Any) -> Any:
         state, states = carry
@@ -299,13 +214,13 @@ def _backward(
     def step(of_after: Walk, inputs: Any) -> Any:
         number, kept, mask, of_given, of_read, states = inputs
         before, after = _take(states, number), _take(states, number + 1)
-        of_reads = _zero_where_not(mask, of_after.reads + of_read)
+        of_reads = zero_where_not(mask, of_after.reads + of_read)
         of_memory, of_flat = memory.pullback(
             before, after, kept.flat, mask, kept.trail, of_after.memory, of_reads
         )
-        of_given = _zero_where_not(mask, of_given.at[..., -size:].add(of_flat))
-        of_controller = _zero_where_not(mask, of_after.controller)
-        of_state, of_reads, of_x = pull_driver(kept, (of_controller, of_given))
+        of_given = zero_where_not(mask, of_given.at[..., -size:].add(of_flat))
+        of_controller = zero_where_not(mask, of_after.controller)
+        of_state, of_reads, of_x = backward.step(kept.driver, (of_controller, of_given))
         if mask is not None:
             of_state = select(mask, of_state, of_after.controller)
             of_reads = select(mask, of_reads, of_after.reads)
@@ -334,18 +249,13 @@ def _backward(
         segment, of_last, (firsts, kept, mask, of_given, of_read), reverse=True
     )
 
-    # The gradient of the driver's weights, from those of all its steps in one.
     def flat(x: Array) -> Array:
         return x.reshape(-1, *x.shape[3:])
 
-    all_states, all_reads, all_xs = jax.tree.map(flat, (kept.state, kept.reads, xs))
-
-    def drive_all(learned: Any) -> tuple[State, Array]:
-        return parts.drive(_Arrays(learned, driver.fixed), all_states, all_reads, all_xs)[1]
-
-    pull = jax.vjp(drive_all, driver.learned)[1]
-    (of_driver,) = pull(jax.tree.map(flat, (of_controller, of_given)))
-    return _Arrays(of_driver, None), _Arrays(of_walk, None), of_xs, None
+    steps = jax.tree.map(
+        flat, (kept.driver.state, kept.driver.reads, xs, (of_controller, of_given))
+    )
+    return backward.of_weights(*steps), Arrays(of_walk, None), of_xs, None
 
 
 _segments.defvjp(_forward, _backward)

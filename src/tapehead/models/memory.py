@@ -10,10 +10,13 @@ from tapehead.cell import Cell
 from tapehead.errors import UserError, at_least
 from tapehead.memory.dnc import DNC, DNCMemory, Links
 from tapehead.memory.ntm import NTM
+from tapehead.memory.sam import SAM, SAMMemory
 from tapehead.models.model import Model
 
 Controller = Literal["lstm", "gru", "elman", "feedforward"]
 Similarity = Literal["cosine", "dot", "negative-squared-distance"]
+Lookup = Literal["exact", "lsh"]
+Usage = Literal["last-access", "discounted"]
 
 
 @dataclass(frozen=True)
@@ -130,3 +133,36 @@ class DNCModel(MemoryModel):
     def network(self, input_size: int, output_size: int, *, key: PRNGKeyArray) -> Cell:
         """A `DNC`."""
         return DNC(input_size, output_size, **self.settings(), key=key)
+
+
+@dataclass(frozen=True)
+class SAMModel(Controlled):
+    """Sparse access memory (Rae, Hunt et al. 2016): steps that cost the same at any size."""
+
+    slots: int = 1024
+    """Rows of the memory; there may be a million."""
+    width: int = 32
+    """Numbers in a row."""
+    heads: int = 4
+    """Heads, each of which reads and writes at each step."""
+    reads: int = 4
+    """Rows that a head reads at each step."""
+    lookup: Lookup = "exact"
+    """How rows are found by content: exact compares a key with all of them, lsh (hashing) with
+    a few, which pays from some ten thousand slots on."""
+    usage: Usage = "last-access"
+    """Which slot is written anew: that of the earliest last access, in constant time, or that of
+    the least weights so far, discounted, which takes time in proportion to the slots."""
+    clip: float | None = 20.0
+    """The controller's and the network's outputs are held in [-clip, clip]; None: no limit."""
+
+    def __post_init__(self):
+        super().__post_init__()
+        if self.clip is not None and not self.clip > 0:
+            raise UserError(f"SAM: clip must be above 0 or None, got {self.clip}")
+        # The memory itself knows what fits together, and into the machine.
+        SAMMemory(self.slots, self.width, heads=self.heads, reads=self.reads, lookup=self.lookup)
+
+    def network(self, input_size: int, output_size: int, *, key: PRNGKeyArray) -> Cell:
+        """A `SAM`."""
+        return SAM(input_size, output_size, **self.settings(), key=key)

@@ -22,6 +22,7 @@ MODEL_PRESETS: Mapping[str, Mapping[str, Any]] = {
     "lstm-1997": {**GENTLE, "optimizer.learning_rate": 1e-2},
     "mingru": GENTLE,
     "ntm": {**GENTLE, "model.controller": "feedforward"},
+    "sam": GENTLE,
 }
 """What suits a model on any task, by the names of a config: `batch`, `model.slots`, `optimizer`."""
 

@@ -68,6 +68,11 @@ GROUPS: dict[str, tuple[Shown, ...]] = {
             "How the place was found: 1 takes a free slot, 0 looks for a slot by its content.",
         ),
         Shown(
+            "interface.interpolation_gates",
+            "Interpolation gates",
+            "1 adds to the rows that the head last read; 0 writes into the slot used least.",
+        ),
+        Shown(
             "memory.write.gate",
             "Interpolation gates",
             "1 looks for a slot by its content; 0 starts from the place of the step before.",

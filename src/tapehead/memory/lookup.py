@@ -1,0 +1,178 @@
+"""How the rows most like a key are found: `Exact` compares with all of them, `Hashed` with few."""
+
+import abc
+from functools import partial
+from typing import Any
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Bool, Float, Int
+
+from tapehead.memory.entries import put
+from tapehead.memory.hashing import HashIndex, Hashing
+from tapehead.memory.nearest import nearest
+from tapehead.memory.outline import outlined
+from tapehead.numerics import COSINE_EPSILON
+from tapehead.registry import Registry
+
+Index = Any
+"""What a look-up keeps of the rows to find them again; it has no gradient."""
+
+BLOCK = 32
+"""Scores whose largest is found first, where there are many: one pass over them then does."""
+
+MANY = 64
+"""Blocks from which on that is faster than to go through all scores."""
+
+
+class Lookup(eqx.Module):
+    """Finds the rows of a memory that lie in the direction of a key, the closest first.
+
+    Every array here has exactly one batch axis, lanes. What is found is a choice and has no
+    gradient; weights and rows get theirs from whoever reads them.
+    """
+
+    @abc.abstractmethod
+    def empty(self, lanes: int, slots: int, width: int) -> Index:
+        """The index of memories whose rows are all zero; every leaf leads with the lanes."""
+
+    @abc.abstractmethod
+    def update(
+        self,
+        index: Index,
+        slots: Int[Array, "lanes entries"],
+        rows: Float[Array, "lanes entries width"],
+        mask: Bool[Array, "lanes entries"],
+    ) -> Index:
+        """The index after rows were written, where `mask` holds; of these no slot comes twice."""
+
+    @abc.abstractmethod
+    def find(
+        self,
+        index: Index,
+        memory: Float[Array, "lanes slots width"],
+        keys: Float[Array, "lanes heads width"],
+        count: int,
+    ) -> tuple[Int[Array, "lanes heads count"], Bool[Array, "lanes heads count"]]:
+        """For every key `count` different slots of large cosine, and which of them were found.
+
+        Where none was found the slot is any within the memory.
+        """
+
+    def shown(self, index: Index) -> dict[str, Array]:
+        """What inspection records of the index, by name; nothing by default."""
+        return {}
+
+
+class Exact(Lookup):
+    """The rows of largest cosine, by one product of the keys with the whole memory.
+
+    It reads all N rows at every step, and nothing else of a step depends on N. Its index holds
+    1 / √(|M_i|² + ε) of every row, `(lanes, slots)`, which spares a second pass over them.
+    """
+
+    def empty(self, lanes: int, slots: int, width: int) -> Float[Array, "lanes slots"]:
+        """That of rows of no length."""
+        return jnp.full((lanes, slots), COSINE_EPSILON**-0.5, jnp.float32)
+
+    def update(
+        self,
+        index: Float[Array, "lanes slots"],
+        slots: Int[Array, "lanes entries"],
+        rows: Float[Array, "lanes entries width"],
+        mask: Bool[Array, "lanes entries"],
+    ) -> Float[Array, "lanes slots"]:
+        """With that of the new rows."""
+        lengths = jax.lax.rsqrt(jnp.sum(rows**2, axis=-1) + COSINE_EPSILON)
+        return put(index, slots, lengths, mask)
+
+    def find(
+        self,
+        index: Float[Array, "lanes slots"],
+        memory: Float[Array, "lanes slots width"],
+        keys: Float[Array, "lanes heads width"],
+        count: int,
+    ) -> tuple[Int[Array, "lanes heads count"], Bool[Array, "lanes heads count"]]:
+        """All are found; of equal ones those with the smaller number."""
+        scores = outlined(_directions)(index, memory, keys)
+        slots = outlined(partial(largest, count=count))(scores)
+        return slots, jnp.ones(slots.shape, bool)
+
+
+def _directions(index: Array, memory: Array, keys: Array) -> Float[Array, "lanes heads slots"]:
+    """The cosines times the lengths of the keys, which change no order."""
+    products = jnp.einsum("lhw,lnw->lhn", keys, memory)
+    return products * index[:, None]
+
+
+def largest(scores: Float[Array, "*batch slots"], count: int) -> Int[Array, "*batch count"]:
+    """Where the `count` largest scores are, largest first.
+
+    The largest of all lie in those blocks whose own largest are largest.
+    """
+    slots = scores.shape[-1]
+    blocks = -(-slots // BLOCK)
+    if blocks < max(MANY, count):
+        return jax.lax.top_k(scores, count)[1]
+    fill = [(0, 0)] * (scores.ndim - 1) + [(0, blocks * BLOCK - slots)]
+    scores = jnp.pad(scores, fill, constant_values=-jnp.inf)
+    scores = scores.reshape(*scores.shape[:-1], blocks, BLOCK)
+    _, chosen = jax.lax.top_k(jnp.max(scores, axis=-1), count)
+    # In the order of the slots, so that of equal scores the first is found.
+    chosen = jnp.sort(chosen, axis=-1)
+    candidates = jnp.take_along_axis(scores, chosen[..., None], axis=-2)
+    _, found = jax.lax.top_k(candidates.reshape(*chosen.shape[:-1], -1), count)
+    block = jnp.take_along_axis(chosen, found // BLOCK, axis=-1)
+    return block * BLOCK + found % BLOCK
+
+
+class Hashed(Lookup):
+    """Rows of large cosine among those that hash alike, at a cost that does not depend on N.
+
+    It finds most of the rows that are much like a key and few of those that are not, see
+    `tapehead.memory.hashing`; rows of zeros are never found, so that an empty memory is read as
+    zeros. Up to some ten thousand slots `Exact` takes less time.
+
+    **Attributes:**
+
+    - `hashing`: how rows are hashed; `None` for `Hashing.suited` to the memory.
+    """
+
+    hashing: Hashing | None = None
+
+    def _suited(self, slots: int, width: int) -> Hashing:
+        return Hashing.suited(slots, width) if self.hashing is None else self.hashing
+
+    def empty(self, lanes: int, slots: int, width: int) -> HashIndex:
+        """Empty buckets."""
+        return self._suited(slots, width).empty(lanes, slots)
+
+    def update(
+        self,
+        index: HashIndex,
+        slots: Int[Array, "lanes entries"],
+        rows: Float[Array, "lanes entries width"],
+        mask: Bool[Array, "lanes entries"],
+    ) -> HashIndex:
+        """The rows moved to the buckets of what they hold now."""
+        hashing = self._suited(index.codes.shape[1], rows.shape[-1])
+        return hashing.update(index, slots, rows, mask)
+
+    def find(
+        self,
+        index: HashIndex,
+        memory: Float[Array, "lanes slots width"],
+        keys: Float[Array, "lanes heads width"],
+        count: int,
+    ) -> tuple[Int[Array, "lanes heads count"], Bool[Array, "lanes heads count"]]:
+        """The closest of those in the buckets of the key; there may be fewer, or none."""
+        candidates, valid = self._suited(*memory.shape[1:]).candidates(index, keys)
+        return nearest(memory, keys, candidates, valid, count)
+
+    def shown(self, index: HashIndex) -> dict[str, Array]:
+        """`evicted`: how many entries full buckets have lost, by which a row is found less."""
+        return {"evicted": index.evicted}
+
+
+LOOKUPS: Registry[type[Lookup]] = Registry("look-up", {"exact": Exact, "lsh": Hashed})
