@@ -1,5 +1,6 @@
 """Whether a memory fits into the machine."""
 
+import contextlib
 import math
 from collections.abc import Callable
 from pathlib import Path
@@ -10,25 +11,28 @@ from tapehead.errors import UserError
 
 GIB = 2**30
 
+SHARE = 0.4
+"""Of what is free a memory may take so much: between two calls it may be there twice, before and
+after, and the network and its gradient need some too."""
+
 
 def capacity() -> float:
-    """Bytes that arrays can take on the device in use; infinite if nobody can tell."""
+    """Bytes that a memory may take on the device in use; infinite if nobody can tell."""
     try:
         known = jax.local_devices()[0].memory_stats() or {}
     except (RuntimeError, NotImplementedError):
         known = {}
     if "bytes_limit" in known:
-        return known["bytes_limit"]
+        return SHARE * known["bytes_limit"]
     try:
         text = Path("/proc/meminfo").read_text(encoding="ascii")
-        total = 1024 * float(text.split("MemTotal:")[1].split()[0])
+        free = 1024 * float(text.split("MemAvailable:")[1].split()[0])
     except (OSError, IndexError, ValueError):
         return math.inf
     # A container may have less than its machine.
-    try:
-        return min(total, float(Path("/sys/fs/cgroup/memory.max").read_text(encoding="ascii")))
-    except (OSError, ValueError):
-        return total
+    with contextlib.suppress(OSError, ValueError):
+        free = min(free, float(Path("/sys/fs/cgroup/memory.max").read_text(encoding="ascii")))
+    return SHARE * free
 
 
 def expect_room(owner: str, lanes: int, slots: int, size: Callable[[int], int]) -> None:
@@ -45,6 +49,6 @@ def expect_room(owner: str, lanes: int, slots: int, size: Callable[[int], int]) 
     batch = f" for each of {lanes} sequences" if lanes > 1 else ""
     raise UserError(
         f"{owner}: {slots:,} slots{batch} need {needed / GIB:,.1f} GiB, but the machine has "
-        f"{there / GIB:,.1f} GiB; up to {int(fitting):,} slots would fit"
-        + (", or take a smaller batch" if lanes > 1 else "")
+        f"{there / GIB:,.1f} GiB for them; up to {int(fitting):,} slots would fit"
+        + (", or take fewer sequences at once" if lanes > 1 else "")
     )
