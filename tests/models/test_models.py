@@ -91,6 +91,7 @@ def test_every_setting_reaches_the_network(name):
         "most": 0.999,
         "modes": 4,
         "forget_bias": 0.0,
+        "chrono": 50.0,
         "reset_after": False,
         "slots": 5,
         "width": 4,
