@@ -1,25 +1,26 @@
-"""What a hashing index finds of the rows that are most like a key, and what it costs.
+"""What a hashing index finds of the rows that are most like a key, and what that costs.
 
-    python benchmarks/hashing_recall.py [--threads 2] [--repeats 5] [--slots 1000 ... 1000000]
+    python benchmarks/hashing_recall.py [--threads 2] [--repeats 10] [--lanes 1]
+        [--slots 1000 10000 100000 1000000] [--settings TABLES BITS PLACES OPEN KEPT]
 
-Rows of 32 numbers are drawn at random, or around centres of which there is one for every 50 rows,
-at a distance of half a centre's length. Keys are rows that are stored, with noise of 10 to 50
-percent of their length. Columns:
+Rows of 32 numbers point anywhere (random), or lie around centres, one for every 50 rows, half as
+far from them as these are from the origin (clustered). Keys are stored rows with noise of 10, 30
+or 50 percent of their length, 100 keys each. Columns:
 
-- the settings: `Hashing.suited`, or those of `--settings tables bits places open_bits kept`;
-- found: of the 4 rows with the largest cosine the share that the index finds too;
-- own 10, 30, 50: the share of keys whose own row is found, by percent of noise;
-- valid: rows whose cosine is formed for a key, on average;
-- evicted: pushed out of full buckets, as a share of rows and tables;
-- MiB: the size of the index;
-- step: microseconds for 20 new rows, 4 look-ups, and the 4 nearest rows of each, every lane the
-  same, in a compiled scan; exact: the same without an index, by one product with all rows.
+- settings: those of `Hashing.suited`, or of `--settings`, which may be given several times;
+- found: the share of the 4 rows with the largest cosine that are found;
+- own 10, 30, 50: the share of keys whose own row is among the 4 that are found, by noise;
+- valid: how many rows a key is compared with, on average;
+- evicted: what full buckets pushed out, as a share of rows and tables;
+- MiB: the size of the index; the memory's is 122 MiB for a million rows;
+- step: microseconds for writing 20 new rows and finding the nearest 4 rows of 4 keys, in each of
+  `--lanes` memories, in a compiled scan; the least of the repeats.
 
-The process is bound to `--threads` cores (on Linux).
+The last line of every size is the same with one product with all rows (exact). The process is
+bound to `--threads` cores (on Linux).
 """
 
 import os
-from collections.abc import Callable
 from functools import partial
 
 import jax
@@ -81,30 +82,29 @@ def looked_up(
     return jnp.where(is_found, slots, -1)[0], jnp.sum(valid, axis=-1)[0]
 
 
-def steps(
-    hashing: Hashing | None, index: HashIndex | None, memory: jax.Array
-) -> Callable[[], object]:
-    """So many steps that write and look up, each time in the same arrays."""
+def microseconds(
+    hashing: Hashing | None, index: HashIndex | None, memory: jax.Array, repeats: int
+) -> float:
+    """The time of a step that writes and looks up; without hashing by looking at all rows."""
     lanes, slots = memory.shape[:2]
-    key = jax.random.key(1)
-    written = jax.random.randint(key, (STEPS, lanes, ROWS), 0, slots // ROWS)
+    written = jax.random.randint(jax.random.key(0), (STEPS, lanes, ROWS), 0, slots // ROWS)
     written = written * ROWS + jnp.arange(ROWS)
-    rows = jax.random.normal(key, (STEPS, lanes, ROWS, WIDTH))
+    rows = jax.random.normal(jax.random.key(1), (STEPS, lanes, ROWS, WIDTH))
     keys = jax.random.normal(jax.random.key(2), (STEPS, lanes, HEADS, WIDTH))
     mask = jnp.ones((lanes, ROWS), bool)
+    write = jax.vmap(lambda memory, slots, rows: memory.at[slots].set(rows))
 
     def step(state, inputs):
         index, memory = state
         slots, rows, keys = inputs
-        write = jax.vmap(lambda memory, slots, rows: memory.at[slots].set(rows))
         memory = write(memory, slots, rows)
         if hashing is None:
             lengths = jax.lax.rsqrt(jnp.sum(memory**2, axis=-1))
             scores = jnp.einsum("bnw,bhw->bhn", memory, keys) * lengths[:, None]
             return (index, memory), jax.lax.top_k(scores, COUNT)[1]
         index = hashing.update(index, slots, rows, mask)
-        found = nearest(memory, keys, *hashing.candidates(index, keys), COUNT)
-        return (index, memory), found[0]
+        found, _ = nearest(memory, keys, *hashing.candidates(index, keys), COUNT)
+        return (index, memory), found
 
     run = jax.jit(lambda state, inputs: jax.lax.scan(step, state, inputs), donate_argnums=0)
     state = index, memory
@@ -113,70 +113,53 @@ def steps(
         nonlocal state
         state, _ = jax.block_until_ready(run(state, (written, rows, keys)))
 
-    return through
+    through()
+    return min(pairs.seconds(through) for _ in range(repeats)) / STEPS * 1e6
 
 
 def main() -> None:
-    parser = pairs.options(__doc__, repeats=5)
+    parser = pairs.options(__doc__, repeats=10)
     parser.add_argument("--slots", type=int, nargs="+", default=[10**n for n in (3, 4, 5, 6)])
-    parser.add_argument("--lanes", type=int, default=1, help="for the time (default: 1)")
-    parser.add_argument("--settings", type=int, nargs=5, action="append")
-    parser.add_argument("--untimed", action="store_true")
+    parser.add_argument("--lanes", type=int, default=1, help="memories at once (default: 1)")
+    parser.add_argument("--settings", type=int, nargs=5, action="append", help="see above")
     options = parser.parse_args()
     pairs.bind(options.threads)
     print(f"jax {jax.__version__}, {options.threads} threads, load {os.getloadavg()[0]:.1f}")
-    columns = ["found", *(f"own {noise}" for noise in NOISES), "valid", "evicted"]
-    columns += ["MiB", "step us", "exact us"]
-    print(f"{'slots':>8} {'rows':>9} {'settings':>15}", *(f"{name:>8}" for name in columns))
+    names = ["found", *(f"own {noise}" for noise in NOISES), "valid", "evicted", "MiB", "step"]
+    print(f"{'slots':>8} {'rows':>9} {'settings':>13}", *(f"{name:>7}" for name in names))
     for slots in options.slots:
-        settings = options.settings or [None]
         for kind in ("random", "clustered"):
             rng = np.random.default_rng(0)
             rows = drawn(kind, slots, rng)
-            own = rng.integers(slots, size=len(NOISES) * KEYS)
-            keys = [
-                nearby(rows[own[i * KEYS :][:KEYS]], noise, rng) for i, noise in enumerate(NOISES)
-            ]
+            own = rng.integers(slots, size=(len(NOISES), KEYS))
+            keys = [nearby(rows[own], noise, rng) for own, noise in zip(own, NOISES, strict=True)]
             keys = np.concatenate(keys)
             best = most_alike(rows, keys)
-            for setting in settings:
-                hashing = (
-                    Hashing.suited(slots, WIDTH) if setting is None else Hashing(WIDTH, *setting)
-                )
+            many = np.broadcast_to(rows, (options.lanes, *rows.shape))
+            for settings in options.settings or [None]:
+                hashing = Hashing.suited(slots, WIDTH)
+                if settings is not None:
+                    hashing = Hashing(WIDTH, *settings)
                 index = filled(hashing, hashing.empty(1, slots), jnp.asarray(rows))
-                size = sum(leaf.nbytes for leaf in jax.tree.leaves(index)) / 2**20
+                found, valid = looked_up(hashing, index, jnp.asarray(rows), jnp.asarray(keys))
+                among = [
+                    np.isin(best, found).mean() for best, found in zip(best, found, strict=True)
+                ]
+                owns = np.any(found == own.reshape(-1, 1), axis=1).reshape(own.shape)
                 evicted = int(index.evicted[0]) / slots / hashing.tables
-                found, valid = map(
-                    np.asarray, looked_up(hashing, index, jnp.asarray(rows), jnp.asarray(keys))
-                )
-                shares = [np.mean([np.isin(a, b).mean() for a, b in zip(best, found, strict=True)])]
-                owns = np.any(found == own[:, None], axis=1)
-                shares += list(owns.reshape(len(NOISES), -1).mean(1))
-                name = "/".join(
-                    str(x)
-                    for x in (
-                        hashing.tables,
-                        hashing.bits,
-                        hashing.places,
-                        hashing.open_bits,
-                        hashing.kept,
-                    )
-                )
+                size = sum(leaf.nbytes for leaf in jax.tree.leaves(index)) / 2**20
+                index = jax.tree.map(lambda x: jnp.repeat(x, options.lanes, axis=0), index)
+                step = microseconds(hashing, index, jnp.asarray(many), options.repeats)
+                used = (hashing.tables, hashing.bits, hashing.places, hashing.open_bits)
+                shares = (np.mean(among), *np.mean(owns, axis=1))
                 print(
-                    f"{slots:8} {kind:>9} {name:>15}",
-                    *(f"{x:8.2f}" for x in shares),
-                    f"{valid.mean():8.0f} {evicted:8.3f} {size:8.1f}",
-                    end=" ",
+                    f"{slots:8} {kind:>9} {'/'.join(map(str, (*used, hashing.kept))):>13}",
+                    *(f"{share:7.2f}" for share in shares),
+                    f"{valid.mean():7.0f} {evicted:7.3f} {size:7.1f} {step:7.0f}",
                     flush=True,
                 )
-                if not options.untimed:
-                    many = jnp.asarray(np.broadcast_to(rows, (options.lanes, *rows.shape)))
-                    index = jax.tree.map(lambda x: jnp.repeat(x, options.lanes, axis=0), index)
-                    through = steps(hashing, index, many)
-                    through()
-                    time = np.median([pairs.seconds(through) for _ in range(options.repeats)])
-                    print(f"{time / STEPS * 1e6:8.0f}", end="")
-                print(flush=True)
+        step = microseconds(None, None, jnp.asarray(many), options.repeats)
+        print(f"{slots:8} {kind:>9} {'exact':>13} {step:63.0f}", flush=True)
 
 
 if __name__ == "__main__":

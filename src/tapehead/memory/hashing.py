@@ -4,11 +4,20 @@ Each of L tables cuts space by b hyperplanes through the origin. The side of eac
 lies makes a number of b bits, the bucket in which the table has it; rows that point in nearly the
 same direction are often in the same bucket. To look a key up is to score the few rows that stand
 in its buckets and not all N; to write a row is to move it from bucket to bucket. Both take the
-same time however many slots there are, inside a compiled scan in place.
+same number of operations however many slots there are, inside a compiled scan in place; how long
+these take depends on how much of the memory is in the processor's cache.
+
+What an index finds is measured by benchmarks/hashing_recall.py: nearly always the row of which a
+key is a copy with up to a third of noise; of the rows that are next like it the more, the nearer
+they are; of rows that point anywhere few. Below some ten thousand slots one product with all rows
+takes no longer and finds all.
 
 Sources: Charikar, "Similarity estimation techniques from rounding algorithms" (2002), section 3,
-for the hyperplanes; Ji et al., "Super-bit locality-sensitive hashing" (2012) for drawing them at
-right angles; Lv et al., "Multi-probe LSH" (2007) for looking where a key nearly falls as well.
+for the hyperplanes and for comparing rows by their bits; Ji et al., "Super-bit locality-sensitive
+hashing" (2012) for hyperplanes at right angles; Lv et al., "Multi-probe LSH" (2007) for looking
+into the buckets that a key nearly falls into. The index of Rae, Hunt et al., "Scaling
+memory-augmented neural networks with sparse reads and writes" (2016), is rebuilt now and then;
+this one never is.
 """
 
 from typing import NamedTuple
@@ -56,14 +65,18 @@ class _Entering(NamedTuple):
 class Hashing(eqx.Module):
     """How rows are hashed, and the operations on a `HashIndex`.
 
+    It has no parameters, and nothing that it returns has a gradient.
+
     **Arguments:**
 
     - `width`: W, numbers in a row.
-    - `tables`: L; more find more, and cost as much more time.
-    - `bits`: b, from 1 to the width, for 2ᵇ buckets in every table.
-    - `places`: C, rows that a bucket holds; one more pushes out the one put there first.
-    - `open_bits`: in every table a key is looked up in the buckets that differ from its own in
-        any of these many bits, those whose hyperplanes it is nearest to.
+    - `tables`: L. Twice as many find more and take twice the time.
+    - `bits`: b, for 2ᵇ buckets in every table.
+    - `places`: C, the rows for which a bucket has room.
+    - `open_bits`: o. In every table a key is looked up in 2ᵒ buckets, with each value of the o
+        bits whose hyperplanes it lies nearest to.
+    - `kept`: how many rows a look-up returns, more only where they are as near by their bits: of
+        all in the key's buckets those whose codes differ from the key's in the fewest bits.
     - `seed`: from which the hyperplanes are drawn.
 
     **Raises:** `UserError` for sizes out of range.
@@ -85,13 +98,18 @@ class Hashing(eqx.Module):
 
     @classmethod
     def suited(cls, slots: int, width: int, *, seed: int = 0) -> "Hashing":
-        """Settings for a memory of so many rows."""
-        bits = max((slots - 1).bit_length() - 2, 1)
-        return cls(width, tables=8, bits=bits, places=8, open_bits=min(3, bits), seed=seed)
+        """Settings for a memory of so many rows, with room for twice as many in every table.
+
+        Small memories get larger buckets: there a few groups of rows that are alike fill some.
+        """
+        at_least("Hashing", 1, slots=slots)
+        places = 16 if slots <= 2**16 else 8
+        bits = min(max((2 * slots // places - 1).bit_length(), 2), 24)
+        return cls(width, tables=8, bits=bits, places=places, open_bits=2, seed=seed)
 
     @property
     def found(self) -> int:
-        """How many candidates a key has, valid or not: L 2ᵒ C with o open bits."""
+        """How many candidates a key has, valid or not: L 2ᵒ C."""
         return self.tables * 2**self.open_bits * self.places
 
     def empty(self, lanes: int, slots: int) -> HashIndex:
@@ -114,9 +132,9 @@ class Hashing(eqx.Module):
         """The index after the masked slots got new rows; these slots are distinct.
 
         A row of zeros is taken out. A row whose bucket is the same as before stays where it is.
-        Otherwise it takes a free place of its bucket; of a full one that of the row put there
+        Otherwise it takes a free place of its bucket; in a full bucket that of the row put there
         first, which is then out of this table and counts as evicted. Several rows that enter one
-        bucket take the places in turn.
+        bucket take places in turn, and where they are more than its places the last ones stay.
         """
         # What is written is read before, and not again: only then are the arrays changed in place.
         codes, bucket, place = outlined(jax.vmap(self._leaving))(index, slots, rows, mask)
@@ -127,10 +145,11 @@ class Hashing(eqx.Module):
     def candidates(
         self, index: HashIndex, keys: Float[Array, "lanes heads width"]
     ) -> tuple[Int[Array, "lanes heads found"], Bool[Array, "lanes heads found"]]:
-        """The slots in the buckets of every key, and which of them count.
+        """Slots whose rows may be like each key, and which of them are valid.
 
-        A slot that stands in several of a key's buckets counts once. What does not count is some
-        slot all the same, so that it may be read. There may be none that counts.
+        A slot is valid at most once for a key, and only if it stands in one of the key's buckets
+        now. About `kept` are valid, or fewer; there may be none. What is not valid is some slot
+        all the same, so that it may be read. `tapehead.memory.nearest.nearest` picks the best.
         """
         return outlined(jax.vmap(self._candidates))(index, keys)
 
@@ -178,23 +197,23 @@ class Hashing(eqx.Module):
         enters = mask[:, None] & (code != before) & (code >= 0)
         counted = jnp.where(enters, code, 2**self.bits)
         earlier, later = outlined(_in_the_same)(counted)
-        filled = index.filled.at[tables, code].get(mode="clip")
+        # Where nothing enters, a bucket is read that is at hand.
+        bucket = jnp.where(enters, code, 0)
+        filled = index.filled[tables, bucket]
         # Where there are more of them than places, the first ones are pushed out at once.
         stays = enters & (later < self.places)
         excess = jnp.maximum(earlier + later + 1 - self.places, 0)
-        turn = earlier - excess
 
-        # Places are taken in the order of the ring, the free ones first.
-        start = (filled + excess)[..., None] + jnp.arange(self.places, dtype=jnp.int32)
-        order = start % self.places
-        standing = index.entries.at[tables[:, None], code[..., None], order].get(mode="clip")
-        at, victim = outlined(_take_turns)(turn, standing)
-        chosen = (filled + excess + at) % self.places
+        # A bucket is a ring: in a full one the row put there first stands where the count is.
+        turns = jnp.arange(self.places, dtype=jnp.int32)
+        order = ((filled + excess)[..., None] + turns) % self.places
+        standing = index.entries[tables[:, None], bucket[..., None], order]
+        turn, victim = outlined(_taken)(standing, earlier - excess)
         pushes = stays & (victim >= 0)
         evicted = jnp.sum(pushes, dtype=jnp.int32) + jnp.sum(enters & ~stays, dtype=jnp.int32)
         return _Entering(
             bucket=jnp.where(stays, code, 2**self.bits),
-            place=chosen,
+            place=(filled + excess + turn) % self.places,
             victim=jnp.where(pushes, victim, len(index.codes)),
             code=jnp.where(enters & ~stays, -1, code),
             counted=counted,
@@ -274,7 +293,7 @@ class Hashing(eqx.Module):
 
 
 def _in_the_same(bucket: Int[Array, "rows tables"]) -> tuple[Array, Array]:
-    """How many rows enter the same bucket before and after each in order."""
+    """How many rows enter the same bucket before and after each one."""
     row = jnp.arange(len(bucket), dtype=jnp.int32)[:, None]
     before, after = jnp.zeros_like(bucket), jnp.zeros_like(bucket)
     for other in range(len(bucket)):
@@ -284,16 +303,20 @@ def _in_the_same(bucket: Int[Array, "rows tables"]) -> tuple[Array, Array]:
     return before, after
 
 
-def _take_turns(turn: Array, standing: Array) -> tuple[Array, Array]:
+def _taken(
+    standing: Int[Array, "rows tables places"], rank: Int[Array, "rows tables"]
+) -> tuple[Array, Array]:
+    """The places of that rank and who stands there, where free places come before the others."""
     free = standing < 0
-    number = sum(free[..., at].astype(jnp.int32) for at in range(standing.shape[-1]))
-    chosen, victim, passed = (jnp.zeros_like(turn) for _ in range(3))
-    for at in range(standing.shape[-1]):
-        mine = turn == jnp.where(free[..., at], passed, number + at - passed)
-        chosen = jnp.where(mine, at, chosen)
-        victim = jnp.where(mine, standing[..., at], victim)
-        passed = jnp.where(free[..., at], passed + 1, passed)
-    return chosen, victim
+    number = jnp.sum(free, axis=-1, dtype=jnp.int32)
+    place, slot, passed = (jnp.zeros_like(rank) for _ in range(3))
+    for other in range(standing.shape[-1]):
+        is_free = free[..., other]
+        mine = rank == jnp.where(is_free, passed, number + other - passed)
+        place = jnp.where(mine, other, place)
+        slot = jnp.where(mine, standing[..., other], slot)
+        passed = jnp.where(is_free, passed + 1, passed)
+    return place, slot
 
 
 def _number(bits: Bool[Array, "*shape bits"]) -> Int[Array, "*shape"]:

@@ -6,7 +6,7 @@ a step changes a few entries however many slots there are; inside a compiled sca
 place.
 
 Source: Rae, Hunt et al., "Scaling memory-augmented neural networks with sparse reads and writes"
-(2016), section 3.2, where the ring is a circular linked list.
+(2016), where the ring is a circular linked list.
 """
 
 from typing import NamedTuple
