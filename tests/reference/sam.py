@@ -63,8 +63,10 @@ def step(state, flat, reads, usage="last-access", threshold=0.005, discount=0.99
     read_weights, read_slots = np.zeros((heads, slots)), []
     for h in range(heads):
         cosines = np.array([cosine(keys[h], row) for row in memory])
+        cosines[~np.any(memory, axis=1)] = -np.inf
         chosen = list(np.argsort(-cosines, kind="stable")[:reads])
-        read_weights[h, chosen] = softmax(strengths[h] * cosines[chosen])
+        if np.any(memory):
+            read_weights[h, chosen] = softmax(strengths[h] * cosines[chosen])
         read_slots.append(chosen)
 
     accessed = [(slot, gates[h] * (1 - interpolations[h])) for h, slot in enumerate(fresh)]

@@ -99,9 +99,11 @@ def step(state, flat, link_entries, constant=None, threshold=0.005):
     onwards = after / np.maximum(np.sum(after, axis=1, keepdims=True), 1)
     for h in range(heads):
         cosines = np.array([cosine(keys[h], row) for row in memory])
+        cosines[~np.any(memory, axis=1)] = -np.inf
         alike = np.argsort(-cosines, kind="stable")[:reads]
         content = np.zeros(slots)
-        content[alike] = softmax(strengths[h] * cosines[alike])
+        if np.any(memory):
+            content[alike] = softmax(strengths[h] * cosines[alike])
         back = cut(state.read_weights[h] @ before, reads)
         forward = cut(state.read_weights[h] @ onwards, reads)
         read_weights[h] = cut(modes[h] @ [back, content, forward], reads)

@@ -30,6 +30,10 @@ MANY = 64
 class Lookup(eqx.Module):
     """Finds the rows of a memory that lie in the direction of a key, the closest first.
 
+    Rows of zeros are never found, so that nothing is read where nothing was written. They would
+    come before every row that lies away from the key, and in a memory that is mostly empty a head
+    would then hardly ever see one to learn from.
+
     Every array here has exactly one batch axis, lanes. What is found is a choice and has no
     gradient; weights and rows get theirs from whoever reads them.
     """
@@ -70,12 +74,13 @@ class Exact(Lookup):
     """The rows of largest cosine, by one product of the keys with the whole memory.
 
     It reads all N rows at every step, and nothing else of a step depends on N. Its index holds
-    1 / √(|M_i|² + ε) of every row, `(lanes, slots)`, which spares a second pass over them.
+    1 / √(|M_i|² + ε) of every row, `(lanes, slots)`, which spares a second pass over them; 0 of
+    rows of zeros.
     """
 
     def empty(self, lanes: int, slots: int, width: int) -> Float[Array, "lanes slots"]:
-        """That of rows of no length."""
-        return jnp.full((lanes, slots), COSINE_EPSILON**-0.5, jnp.float32)
+        """That of rows of zeros."""
+        return jnp.zeros((lanes, slots), jnp.float32)
 
     def update(
         self,
@@ -86,6 +91,7 @@ class Exact(Lookup):
     ) -> Float[Array, "lanes slots"]:
         """With that of the new rows."""
         lengths = jax.lax.rsqrt(jnp.sum(rows**2, axis=-1) + COSINE_EPSILON)
+        lengths = jnp.where(jnp.any(rows != 0, axis=-1), lengths, jnp.zeros_like(lengths))
         return put(index, slots, lengths, mask)
 
     def find(
@@ -95,27 +101,30 @@ class Exact(Lookup):
         keys: Float[Array, "lanes heads width"],
         count: int,
     ) -> tuple[Int[Array, "lanes heads count"], Bool[Array, "lanes heads count"]]:
-        """All are found; of equal ones those with the smaller number."""
+        """As many as there are; of equal ones those with the smaller number."""
         scores = outlined(_directions)(index, memory, keys)
-        slots = outlined(partial(largest, count=count))(scores)
-        return slots, jnp.ones(slots.shape, bool)
+        best, slots = outlined(partial(largest, count=count))(scores)
+        return slots, best > -jnp.inf
 
 
 def _directions(index: Array, memory: Array, keys: Array) -> Float[Array, "lanes heads slots"]:
-    """The cosines times the lengths of the keys, which change no order."""
+    """The cosines times the lengths of the keys, which change no order; −∞ of rows of zeros."""
     products = jnp.einsum("lhw,lnw->lhn", keys, memory)
-    return products * index[:, None]
+    lengths = index[:, None]
+    return jnp.where(lengths > 0, products * lengths, -jnp.inf)
 
 
-def largest(scores: Float[Array, "*batch slots"], count: int) -> Int[Array, "*batch count"]:
-    """Where the `count` largest scores are, largest first.
+def largest(
+    scores: Float[Array, "*batch slots"], count: int
+) -> tuple[Float[Array, "*batch count"], Int[Array, "*batch count"]]:
+    """The `count` largest scores and where they are, largest first.
 
     The largest of all lie in those blocks whose own largest are largest.
     """
     slots = scores.shape[-1]
     blocks = -(-slots // BLOCK)
     if blocks < max(MANY, count):
-        return jax.lax.top_k(scores, count)[1]
+        return jax.lax.top_k(scores, count)
     fill = [(0, 0)] * (scores.ndim - 1) + [(0, blocks * BLOCK - slots)]
     scores = jnp.pad(scores, fill, constant_values=-jnp.inf)
     scores = scores.reshape(*scores.shape[:-1], blocks, BLOCK)
@@ -123,9 +132,9 @@ def largest(scores: Float[Array, "*batch slots"], count: int) -> Int[Array, "*ba
     # In the order of the slots, so that of equal scores the first is found.
     chosen = jnp.sort(chosen, axis=-1)
     candidates = jnp.take_along_axis(scores, chosen[..., None], axis=-2)
-    _, found = jax.lax.top_k(candidates.reshape(*chosen.shape[:-1], -1), count)
+    best, found = jax.lax.top_k(candidates.reshape(*chosen.shape[:-1], -1), count)
     block = jnp.take_along_axis(chosen, found // BLOCK, axis=-1)
-    return block * BLOCK + found % BLOCK
+    return best, block * BLOCK + found % BLOCK
 
 
 class WrittenIndex(NamedTuple):
@@ -141,9 +150,8 @@ class Written(Lookup):
     """What `Exact` finds, at a cost that depends on the rows written so far and not on N.
 
     A memory hands out its slots in order while there are new ones, so that those written lie in
-    front. Those behind are all zero and as good as each other: of these the first ones stand for
-    all. The rows in front are gone through in spans of a fixed size, as many as it takes; once all
-    slots are in use it takes as long as `Exact`.
+    front. They are gone through in spans of a fixed size, as many as it takes; once all slots are
+    in use it takes as long as `Exact`.
 
     **Attributes:**
 
@@ -175,10 +183,10 @@ class Written(Lookup):
         keys: Float[Array, "lanes heads width"],
         count: int,
     ) -> tuple[Int[Array, "lanes heads count"], Bool[Array, "lanes heads count"]]:
-        """All are found; of equal ones those with the smaller number."""
+        """As many as there are; of equal ones those with the smaller number."""
         slots = memory.shape[1]
         span = min(max(self.span, count), slots)
-        reach = jnp.minimum(jnp.max(index.reach) + count, slots)
+        reach = jnp.max(index.reach)
 
         def scan(begun: Array, best: Array, found: Array) -> tuple[Array, Array]:
             """The best of those so far and of the span that begins there."""
@@ -189,31 +197,26 @@ class Written(Lookup):
             scores = outlined(_directions)(lengths, rows, keys)
             places = first + jnp.arange(span, dtype=jnp.int32)
             scores = jnp.where(places >= begun, scores, -jnp.inf)
-            here = outlined(partial(largest, count=count))(scores)
-            best = jnp.concatenate([best, jnp.take_along_axis(scores, here, axis=-1)], axis=-1)
+            more, here = outlined(partial(largest, count=count))(scores)
+            best, chosen = jax.lax.top_k(jnp.concatenate([best, more], axis=-1), count)
             found = jnp.concatenate([found, first + here], axis=-1)
-            chosen = jax.lax.top_k(best, count)[1]
-            return (
-                jnp.take_along_axis(best, chosen, axis=-1),
-                jnp.take_along_axis(found, chosen, axis=-1),
-            )
+            return best, jnp.take_along_axis(found, chosen, axis=-1)
 
         shape = (*keys.shape[:2], count)
         none = (jnp.full(shape, -jnp.inf, memory.dtype), jnp.zeros(shape, jnp.int32))
-        _, _, found = jax.lax.while_loop(
+        _, best, found = jax.lax.while_loop(
             lambda carry: carry[0] < reach,
             lambda carry: (carry[0] + span, *scan(*carry)),
             (jnp.int32(0), *none),
         )
-        return found, jnp.ones(shape, bool)
+        return found, best > -jnp.inf
 
 
 class Hashed(Lookup):
     """Rows of large cosine among those that hash alike, at a cost that does not depend on N.
 
     It finds most of the rows that are much like a key and few of those that are not, see
-    `tapehead.memory.hashing`; rows of zeros are never found, so that an empty memory is read as
-    zeros. Up to some ten thousand slots `Exact` takes less time.
+    `tapehead.memory.hashing`. Up to some ten thousand slots `Exact` takes less time.
 
     **Attributes:**
 
