@@ -24,7 +24,8 @@ def test_sizes_double_without_end():
     assert doubling.task(0) == Recall()
     assert doubling.level(10) == 6144
     assert not doubling.is_last(100)
-    assert list(doubling.tests(1)) == ["items 12", "items 24", "items 48"]
+    assert list(doubling.tests(1)) == ["items up to 12", "items 12", "items 24", "items 48"]
+    assert doubling.tests(1)["items up to 12"] == (None, doubling.task(1))
     assert doubling.tests(1)["items 12"] == (12, Recall().resized(12))
 
 
@@ -40,7 +41,7 @@ def test_a_task_may_have_no_larger_sizes():
     """Words of 4 bits make only four keys."""
     doubling = Doubling(TASKS["key-value"](1, 4, 4), 0.1)
     assert doubling.is_last(0)
-    assert list(doubling.tests(0)) == ["pairs 4"]
+    assert list(doubling.tests(0)) == ["pairs up to 4", "pairs 4"]
 
 
 def test_what_is_sorted_grows_with_what_is_read():

@@ -38,7 +38,7 @@ class Curriculum(abc.ABC):
         """The largest size on the task's axis, where that is what grows."""
         return None
 
-    def tests(self, lesson: int) -> dict[str, tuple[int, Task]]:
+    def tests(self, lesson: int) -> dict[str, tuple[int | None, Task]]:
         """Further test sets for a network that came to a lesson: by name, the size and a task."""
         return {}
 
@@ -146,9 +146,9 @@ class Doubling(Curriculum):
         """Its h."""
         return self.reach(self.task(lesson))
 
-    def tests(self, lesson: int) -> dict[str, tuple[int, Task]]:
-        """Sequences of exactly h, and those twice and four times as large that there can be."""
-        sizes = {self.reach(self.start.up_to(self.level(lesson) * factor)) for factor in (1, 2, 4)}
-        return {
-            f"{self.start.axis} {size}": (size, self.start.resized(size)) for size in sorted(sizes)
-        }
+    def tests(self, lesson: int) -> dict[str, tuple[int | None, Task]]:
+        """The lesson's sequences; those of exactly h, and twice and four times that if they can."""
+        axis, level = self.start.axis, self.level(lesson)
+        sizes = {self.reach(self.start.up_to(level * factor)) for factor in (1, 2, 4)}
+        exact = {f"{axis} {size}": (size, self.start.resized(size)) for size in sorted(sizes)}
+        return {f"{axis} up to {level}": (None, self.task(lesson)), **exact}
