@@ -55,8 +55,8 @@ ONE_SHOT = {
 }
 
 PAIR_PRESETS: Mapping[tuple[str, str], Mapping[str, Any]] = {
-    ("associative-recall", "dam"): {"updates": 20_000},
-    ("associative-recall", "sam"): {"updates": 20_000},
+    ("associative-recall", "dam"): {"updates": 8000},
+    ("associative-recall", "sam"): {"updates": 8000},
     ("copy", "sam"): {"model.heads": 4, "model.slots": 512},
     ("adding", "lstm-1997"): {**TWO_BLOCKS, "updates": 50_000, "model.input_bias": -3.0},
     ("adding", "mingru"): LASTING,
