@@ -8,7 +8,7 @@ from typing import Any, ClassVar, NamedTuple
 import equinox as eqx
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Bool, Float, PRNGKeyArray
+from jaxtyping import Array, Float, PRNGKeyArray
 
 from tapehead.cell import Cell, State, expect_steps, guarded_step, select
 from tapehead.errors import UserError, at_least
@@ -56,23 +56,24 @@ class Forward(LearningRule):
         J_t = D_t J_{t−1} + I_t              D = ∂F/∂s, I = ∂F/∂θ
         ∂ℓ_t/∂θ = (∂ℓ_t/∂s_{t−1}) J_{t−1} + what θ does to ℓ_t within the step
 
-    Subclasses say what they keep of J, in three methods about one sequence. The last step is always
-    differentiated as a whole, for outputs come out of a step, not out of a state. Parameters that do
-    not reach the state, such as those of a readout, have that last part of their gradient alone, and
-    it is exact. J_0 is how the initial state depends on the parameters, where that is learned.
+    Subclasses say what they keep of J, in three methods about one sequence. The last step is
+    always differentiated as a whole, for outputs come out of a step, not out of a state.
+    Parameters that do not reach the state, such as those of a readout, have that last part of
+    their gradient alone, and it is exact. J_0 is how the initial state depends on the parameters,
+    where that is learned.
 
     **Attributes:**
 
     - `window`: how many steps one call sees, between two updates of an online run; `None` for the
         whole sequence. It changes nothing about the gradient's sum.
-    - `gigabytes`: how large the influence of all sequences of a batch may become.
+    - `gigabytes`: how large the influence of all sequences of a batch may become, with what a step
+        needs besides.
     - `instead`: which rules to take where it is too large.
     """
 
     window: eqx.AbstractVar[int | None]
     gigabytes: eqx.AbstractVar[float]
     instead: ClassVar[str] = "uoro or rflo"
-    local: ClassVar[bool] = False
 
     def __check_init__(self):
         owner = type(self).__name__
@@ -82,9 +83,7 @@ class Forward(LearningRule):
             raise UserError(f"{owner}: gigabytes must be above 0, got {self.gigabytes}")
 
     @abc.abstractmethod
-    def start(
-        self, view: View, pull: Callable[[Array], Array], key: PRNGKeyArray
-    ) -> Influence:
+    def start(self, view: View, pull: Callable[[Array], Array], key: PRNGKeyArray) -> Influence:
         """The influence on an initial state: `pull` takes rows `(rows, size)` times J_0.
 
         `key` is for whatever the rule draws. Refuses, with a `UserError`, models that the rule
@@ -94,6 +93,10 @@ class Forward(LearningRule):
     @abc.abstractmethod
     def advance(self, view: View, step: Step, influence: Influence) -> Influence:
         """The influence after a step."""
+
+    def scratch(self, view: View) -> int:
+        """How many numbers besides `advance` needs at once for one sequence."""
+        return 0
 
     @abc.abstractmethod
     def credit(self, view: View, influence: Influence, row: Float[Array, " size"]) -> Array:
@@ -147,12 +150,14 @@ class Forward(LearningRule):
     def _expect_room(self, view: View, influence: Influence) -> None:
         """Refuse an influence that is too large."""
         floats = [x for x in jax.tree.leaves(influence) if jnp.issubdtype(x.dtype, jnp.inexact)]
-        size = sum(math.prod(x.shape) * x.dtype.itemsize for x in floats) / 1e9
+        numbers = sum(math.prod(x.shape) for x in floats)
+        lanes = math.prod(view.batch)
+        size = (numbers + lanes * self.scratch(view)) * view.dtype.itemsize / 1e9
         if size > self.gigabytes:
             raise UserError(
                 f"{type(self).__name__}: the influence of {view.parameters.size:,} parameters on "
                 f"{view.size:,} numbers of state would take {size:,.1f} gigabytes for "
-                f"{floats[0].shape[0]} sequences, more than the {self.gigabytes:g} allowed; take "
+                f"{lanes} sequences, more than the {self.gigabytes:g} allowed; take "
                 f"{self.instead}, a smaller network or batch, or raise gigabytes"
             )
 

@@ -26,8 +26,7 @@ class RTRL(Forward):
     **Arguments:**
 
     - `window`: steps between two updates of an online run; `None` (default) for whole sequences.
-    - `gigabytes`: how large the matrices of a batch may become, above 0 (default 4). A step needs
-        twice as much besides.
+    - `gigabytes`: how large J and I of a batch may become, above 0 (default 4).
 
     Source: Williams and Zipser, "A learning algorithm for continually running fully recurrent
     neural networks" (1989).
@@ -48,6 +47,10 @@ class RTRL(Forward):
         """D J + I."""
         immediate = step.pull(jnp.eye(view.size, dtype=view.dtype))
         return step.jacobian() @ influence + immediate
+
+    def scratch(self, view: View) -> int:
+        """I."""
+        return view.size * view.parameters.size
 
     def credit(self, view: View, influence: Array, row: Array) -> Array:
         """row J."""

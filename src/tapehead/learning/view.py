@@ -95,6 +95,18 @@ class View:
         """The model with another θ."""
         return eqx.combine(self.gradient(parameters), self._fixed)
 
+    def part(self, tree: Any) -> Float[Array, " parameters"]:
+        """What of a tree like the model's trainable arrays belongs to θ."""
+        arrays = jax.tree.leaves(eqx.filter(self.model, eqx.is_array))
+        flags = [
+            flag
+            for array, flag in zip(arrays, self.reach.parameters, strict=True)
+            if eqx.is_inexact_array(array)
+        ]
+        return ravel_pytree(
+            [leaf for leaf, flag in zip(jax.tree.leaves(tree), flags, strict=True) if flag]
+        )[0]
+
     def split(self, state: State) -> tuple[Float[Array, " size"], Rest]:
         """s, and the rest of one sequence's state."""
         leaves, tree = jax.tree.flatten(state)
