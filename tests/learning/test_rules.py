@@ -12,7 +12,17 @@ from tapehead.sequences import Sequences
 from tapehead.testing.rules import batch_of, by_rule, check_rule, named, small_models
 
 # Every registered rule, with settings that cut the check's sequences of 7 steps.
-CASES = {"bptt": BPTT(), "truncated-bptt": TruncatedBPTT(window=3)}
+CASES = {
+    "bptt": BPTT(),
+    "truncated-bptt": TruncatedBPTT(window=3),
+    "rtrl": RTRL(window=3),
+    "snap": SnAp(window=3),
+    "rflo": RFLO(window=3),
+    "truncated-lstm": TruncatedLSTM(window=3),
+    "uoro": UORO(window=3),
+    "nobacktrack": NoBackTrack(traces=2, window=3),
+    "kf-rtrl": KFRTRL(window=3),
+}
 
 
 def test_every_rule_is_checked():

@@ -48,15 +48,15 @@ def probe(
     """
     leaves, tree = jax.tree.flatten(eqx.filter(view.model, eqx.is_array))
     static = eqx.filter(view.model, eqx.is_array, inverse=True)
+    kept, state_tree = jax.tree.flatten(view.state)
     x = example_input(view.model)
     tokens = max((leaf.shape[0] for leaf in leaves if leaf.ndim), default=1)
 
     @jax.jit
-    def at(leaves: Any, vector: Array, x: Array, weights: Array) -> Any:
+    def at(leaves: Any, floats: Any, x: Array, weights: Array) -> Any:
         model = eqx.combine(tree.unflatten(leaves), static)
         here = View(model, view.state, ())
-        _, rest = here.split(begin_like(model, view.state))
-        state = here.join(vector, rest)
+        state = eqx.combine(floats, begin_like(model, view.state))
         if jnp.issubdtype(x.dtype, jnp.floating):
             return look(here, here.step(state, x))
 
@@ -64,7 +64,7 @@ def probe(
             steps = jax.vmap(lambda x: here.step(state, x).function(parameters, vector))
             return weights @ steps(jnp.arange(tokens, dtype=x.dtype))
 
-        return look(here, Step(all_tokens, here.parameters, vector))
+        return look(here, Step(all_tokens, here.parameters, here.split(state)[0]))
 
     found = []
     with jax.ensure_compile_time_eval():
@@ -72,10 +72,15 @@ def probe(
         for number in range(PROBES):
             sign = signs[number % len(signs)]
             given = [arbitrary(leaf.shape, leaf.dtype, random, sign) for leaf in leaves]
-            vector = arbitrary((view.size,), view.dtype, random, sign) * view.size
-            example = arbitrary(x.shape, x.dtype, random, sign)
+            floats = [
+                arbitrary((*leaf.shape, 1), leaf.dtype, random, sign)[..., 0]
+                if jnp.issubdtype(leaf.dtype, jnp.inexact)
+                else None
+                for leaf in kept
+            ]
+            example = arbitrary((*x.shape, 1), x.dtype, random, sign)[..., 0]
             weights = arbitrary((tokens,), view.dtype, random, False)
-            found.append(jax.tree.map(np.asarray, at(given, vector, example, weights)))
+            found.append(jax.tree.map(np.asarray, at(given, state_tree.unflatten(floats), example, weights)))
     return found
 
 
