@@ -5,9 +5,21 @@ import numpy as np
 import pytest
 
 from tapehead.cell import Chain
-from tapehead.cells import Elman, Linear
+from tapehead.cells import LSTM, Elman, Linear
 from tapehead.errors import UserError
-from tapehead.learning import BPTT, RULES, TruncatedBPTT, sequence_gradient
+from tapehead.learning import (
+    BPTT,
+    KFRTRL,
+    RFLO,
+    RTRL,
+    RULES,
+    UORO,
+    NoBackTrack,
+    SnAp,
+    TruncatedBPTT,
+    TruncatedLSTM,
+    sequence_gradient,
+)
 from tapehead.sequences import Sequences
 from tapehead.testing.rules import batch_of, by_rule, check_rule, named, small_models
 
@@ -30,9 +42,21 @@ def test_every_rule_is_checked():
     assert all(type(rule) is RULES[name] for name, rule in CASES.items())
 
 
-@pytest.mark.parametrize("name", CASES)
+@pytest.mark.parametrize("name", ["bptt", "truncated-bptt"])
 def test_conformance(name):
     check_rule(CASES[name])
+
+
+@pytest.mark.parametrize("name", [n for n in CASES if not n.endswith("bptt")])
+def test_conformance_of_what_goes_forwards(name):
+    models = dict(small_models())
+    del models["ntm"]  # see tests/learning/test_forward.py
+    key = jax.random.key(0)
+    if name == "kf-rtrl":
+        models["elman"] = Chain(Elman(3, 4, key=key), Linear(4, 2, key=key))
+    if name == "truncated-lstm":
+        models["elman"] = Chain(LSTM(3, 2, key=key), Linear(2, 2, key=key))
+    check_rule(CASES[name], models=models)
 
 
 def test_the_check_sees_a_rule_that_cuts_time_and_claims_not_to():

@@ -184,7 +184,8 @@ class Forward(LearningRule):
             totals, after, scored, y = view.lanes(lane)(vectors, rests, bump, step)
             return jnp.sum(totals), (after, jnp.sum(scored), y)
 
-        bump = jnp.zeros(self._outputs(model, carry.state, window), view.dtype)
+        outputs = self._outputs(model, carry.state, window)
+        bump = jnp.zeros(outputs.shape, outputs.dtype)
 
         def body(before: Any, step: Sequences) -> Any:
             (state, influence), grads = before
@@ -220,7 +221,7 @@ class Forward(LearningRule):
         return eqx.apply_updates(direct, view.gradient(jnp.sum(owed, axis=0)))
 
     @staticmethod
-    def _outputs(model: Cell, state: State, window: Sequences) -> tuple[int, ...]:
-        """The shape of one step's outputs."""
+    def _outputs(model: Cell, state: State, window: Sequences) -> jax.ShapeDtypeStruct:
+        """The shape and type of one step's outputs."""
         x = jax.eval_shape(lambda xs: xs[0], window.inputs)
-        return eqx.filter_eval_shape(lambda m, s, x: m.step(s, x)[1], model, state, x).shape
+        return eqx.filter_eval_shape(lambda m, s, x: m.step(s, x)[1], model, state, x)

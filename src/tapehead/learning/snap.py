@@ -181,7 +181,8 @@ class TruncatedLSTM(Sparse):
     reach every gate and input once, at the step where they leave a carousel, and go no further.
 
     - *Exact for*: `LSTM1997`, in one layer with nothing learned below it: its own truncated
-      gradient, as `BPTT` finds it. *Biased by*: whatever goes through gates and inputs to earlier steps.
+      gradient, as `BPTT` finds it.
+    - *Biased by*: whatever goes through gates and inputs to earlier steps.
     - *Variance*: none beyond the batch's.
     - *Memory*: one number for each parameter and sequence. *Time*: as a forward and two backward
       passes.

@@ -1,6 +1,7 @@
 """Which entries of an influence there can be, found from the cell itself, and those packed."""
 
 import functools
+import itertools
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -15,8 +16,11 @@ from tapehead.errors import UserError
 from tapehead.learning.dependence import begin_like, example_input
 from tapehead.learning.view import Step, View
 
-PROBES = 4
-"""At how many random points derivatives are looked at; those that are 0 at all of them are 0."""
+SIGNS = ((1,), (-1, 1))
+STATES = ((1,), (-1,), (-1, 1))
+"""Signs of the parameters and of the states at the random points where derivatives are looked at:
+those that are 0 at all of them are 0. Where all are above 0 no rectified unit rests; states are
+larger than what parameters make of them, so that a maximum of both falls to either side."""
 LARGEST = 1_000_000_000
 """Entries that are looked at, at most."""
 
@@ -28,23 +32,21 @@ def unchanged(function: Any) -> Any:
     return function
 
 
-def arbitrary(shape: tuple[int, ...], dtype: Any, random: np.random.Generator, sign: bool) -> Array:
-    """An array to look at derivatives at: small, above 0 unless `sign`, and True for flags."""
+def arbitrary(
+    shape: tuple[int, ...], dtype: Any, random: np.random.Generator, signs: tuple[int, ...]
+) -> Array:
+    """An array to look at derivatives at: numbers from 1 to 2 with a sign, True for flags."""
     if jnp.issubdtype(dtype, jnp.bool_):
         return jnp.ones(shape, dtype)
     if not jnp.issubdtype(dtype, jnp.floating):
         return jnp.zeros(shape, dtype)
-    values = random.uniform(0.2, 1.0, shape) / (shape[-1] if shape else 1)
-    return jnp.asarray(values * (random.choice([-1, 1], shape) if sign else 1), dtype)
+    return jnp.asarray(random.uniform(1, 2, shape) * random.choice(signs, shape), dtype)
 
 
-def probe(
-    view: View, look: Callable[[View, Step], Any], *, signs: tuple[bool, ...] = (False, True)
-) -> list[Any]:
+def probe(view: View, look: Callable[[View, Step], Any]) -> list[Any]:
     """What `look` sees of one step at random points, as NumPy arrays, whatever is being traced.
 
-    Parameters and states are random; at every other point all are above 0, where no rectified
-    unit rests. A network that takes tokens is looked at for all of them together.
+    A network that takes tokens is looked at for all of them together.
     """
     leaves, tree = jax.tree.flatten(eqx.filter(view.model, eqx.is_array))
     static = eqx.filter(view.model, eqx.is_array, inverse=True)
@@ -69,18 +71,24 @@ def probe(
     found = []
     with jax.ensure_compile_time_eval():
         random = np.random.default_rng(0)
-        for number in range(PROBES):
-            sign = signs[number % len(signs)]
-            given = [arbitrary(leaf.shape, leaf.dtype, random, sign) for leaf in leaves]
-            floats = [
-                arbitrary((*leaf.shape, 1), leaf.dtype, random, sign)[..., 0]
-                if jnp.issubdtype(leaf.dtype, jnp.inexact)
-                else None
-                for leaf in kept
+        for of_parameters, of_states in itertools.product(SIGNS, STATES):
+            # Sums over a layer should not saturate its units.
+            given = [
+                arbitrary(x.shape, x.dtype, random, of_parameters) / (10 * max((1, *x.shape[-1:])))
+                if jnp.issubdtype(x.dtype, jnp.floating)
+                else arbitrary(x.shape, x.dtype, random, of_parameters)
+                for x in leaves
             ]
-            example = arbitrary((*x.shape, 1), x.dtype, random, sign)[..., 0]
-            weights = arbitrary((tokens,), view.dtype, random, False)
-            found.append(jax.tree.map(np.asarray, at(given, state_tree.unflatten(floats), example, weights)))
+            floats = [
+                arbitrary(x.shape, x.dtype, random, of_states)
+                if jnp.issubdtype(x.dtype, jnp.inexact)
+                else None
+                for x in kept
+            ]
+            example = arbitrary(x.shape, x.dtype, random, of_parameters)
+            weights = arbitrary((tokens,), view.dtype, random, (1,))
+            seen = at(given, state_tree.unflatten(floats), example, weights)
+            found.append(jax.tree.map(np.asarray, seen))
     return found
 
 

@@ -59,6 +59,9 @@ class RunConfig(Generic[TaskT, ModelT, RuleT, OptimizerT]):
     """Likewise of half the squares: cells.0=1e-4 for the first cell, hidden_weight=1e-4."""
     weight_noise: float = 0.0
     """Standard deviation of Gaussian noise added to the parameters for each gradient."""
+    online: bool = False
+    """Apply the optimizer after every window of the rule instead of every update's sequences; its
+    schedule and warm-up then count windows. For streams without end."""
     curriculum: bool | Literal["exponential"] = False
     """Begin with the task's easier lessons and move on as each is solved; exponential: begin with
     the task itself and go on to sizes up to twice as large whenever the loss is small."""
@@ -103,6 +106,11 @@ class RunConfig(Generic[TaskT, ModelT, RuleT, OptimizerT]):
         if not self.curriculum_threshold > 0:
             raise UserError(
                 f"training: curriculum_threshold must be above 0, got {self.curriculum_threshold}"
+            )
+        if self.online and self.rule.window is None:
+            raise UserError(
+                "training: online learns after every window, and this rule has none: give "
+                "rule.window, or leave online out"
             )
         self.lessons()
         self.optimizer.rates(self.updates)
