@@ -27,6 +27,7 @@ class ForwardCarry(NamedTuple):
 
     - `state`: the model's state.
     - `influence`: how the parameters have influenced it; every leaf leads with the batch axes.
+        `()` where nothing that is learned reaches the state.
     """
 
     state: State
@@ -116,6 +117,8 @@ class Forward(LearningRule):
         expect_steps(owner, model, "take bptt, or a network of one direction")
         state = model.initial_state(batch, key=key)
         view = View(model, state, batch)
+        if not view.size:
+            return ForwardCarry(state, ())
         own = jax.random.fold_in(jax.random.key(0) if key is None else key, 1)
         lanes = math.prod(batch)
 

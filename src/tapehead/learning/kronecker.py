@@ -104,12 +104,12 @@ class KFRTRL(Forward):
 
         **Raises:** `UserError` if I is no Kronecker product, or the initial state is learned.
         """
-        if view.size and not remembered((key_of(view), "kf-rtrl"), lambda: self.serves(view)):
+        if not remembered((key_of(view), "kf-rtrl"), lambda: self.serves(view)):
             raise UserError(
                 "KFRTRL: serves nets of one plain recurrent layer (elman, irnn, fully-recurrent) "
                 "whose initial state is not learned; take uoro, snap or rtrl for this one"
             )
-        columns = view.parameters.size // max(view.size, 1)
+        columns = view.parameters.size // view.size
         zeros = jnp.zeros((view.size, view.size), view.dtype)
         return Kronecker(jnp.zeros(columns, view.dtype), zeros, key)
 

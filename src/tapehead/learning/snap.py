@@ -165,7 +165,7 @@ class RFLO(Sparse):
 def carousels(moved: np.ndarray) -> np.ndarray:
     """Which numbers of state keep themselves, from where D is not 0."""
     found = np.diag(moved)
-    if found.size and not found.any():
+    if not found.any():
         raise UserError(
             "TruncatedLSTM: needs cells that keep a state of their own from step to step, as an "
             "LSTM's do, and this network has none; take truncated-bptt or snap"

@@ -21,7 +21,7 @@ STATES = ((1,), (-1,), (-1, 1))
 """Signs of the parameters and of the states at the random points where derivatives are looked at:
 those that are 0 at all of them are 0. Where all are above 0 no rectified unit rests; states are
 larger than what parameters make of them, so that a maximum of both falls to either side."""
-LARGEST = 1_000_000_000
+LARGEST = 250_000_000
 """Entries that are looked at, at most."""
 
 Alter = Callable[[Callable[[Array, Array], Array]], Callable[[Array, Array], Array]]
@@ -285,6 +285,18 @@ def expect_small(owner: str, view: View) -> None:
         )
 
 
+def where_not_zero(owner: str, view: View, alter: Alter) -> tuple[np.ndarray, np.ndarray]:
+    """Where D is not 0, and where I or J_0 is not."""
+    expect_small(owner, view)
+
+    def find() -> tuple[np.ndarray, np.ndarray]:
+        looked = probe(view, functools.partial(derivatives, alter))
+        moved, given = (np.any(np.stack(which), axis=0) for which in zip(*looked, strict=True))
+        return moved, given
+
+    return remembered((key_of(view), alter), find)
+
+
 def sparsity_of(
     owner: str,
     view: View,
@@ -303,14 +315,12 @@ def sparsity_of(
     - `alter`: what is taken for the step's function.
     - `kept`: from where D is not 0 to the numbers of state that are kept at all; `None` for all.
     """
-    expect_small(owner, view)
+    moved, given = where_not_zero(owner, view, alter)
 
     def find() -> Sparsity:
-        looked = probe(view, functools.partial(derivatives, alter))
-        moved, given = (np.any(np.stack(which), axis=0) for which in zip(*looked, strict=True))
-        if kept is not None:
-            rows = kept(moved)
-            moved, given = moved & rows & rows[:, None], given & rows[:, None]
-        return Sparsity(moved, given, steps)
+        if kept is None:
+            return Sparsity(moved, given, steps)
+        rows = kept(moved)
+        return Sparsity(moved & rows & rows[:, None], given & rows[:, None], steps)
 
     return remembered((key_of(view), steps, alter, kept), find)
