@@ -74,7 +74,7 @@ class Forward(LearningRule):
 
     window: eqx.AbstractVar[int | None]
     gigabytes: eqx.AbstractVar[float]
-    instead: ClassVar[str] = "uoro or rflo"
+    instead: ClassVar[str] = "uoro or truncated-bptt"
 
     def __check_init__(self):
         owner = type(self).__name__

@@ -97,7 +97,6 @@ class KFRTRL(Forward):
     exact: ClassVar[Exactness] = "average"
     window: int | None = eqx.field(static=True, default=None)
     gigabytes: float = eqx.field(static=True, default=4.0)
-    instead = "uoro or truncated-bptt"
 
     def start(self, view: View, pull: Callable[[Array], Array], key: PRNGKeyArray) -> Kronecker:
         """Zeros.

@@ -24,10 +24,12 @@ def mixes(jaxpr: Jaxpr) -> bool:
     return False
 
 
-def evaluate(equation: JaxprEqn, given: Sequence[Any]) -> list[Any]:
-    """The outputs of one equation."""
+def evaluate(jaxpr: Jaxpr, equation: JaxprEqn, given: Sequence[Any]) -> list[Any]:
+    """The outputs of one equation of `jaxpr`."""
     taken = [(v, x) for v, x in zip(equation.invars, given, strict=True) if isinstance(v, Var)]
-    alone = Jaxpr((), [v for v, _ in taken], equation.outvars, [equation])
+    alone = Jaxpr(
+        (), [v for v, _ in taken], equation.outvars, [equation], debug_info=jaxpr.debug_info
+    )
     return jaxpr_as_fun(ClosedJaxpr(alone, ()))(*(x for _, x in taken))
 
 
@@ -76,7 +78,7 @@ def walk(
                     x if flag else jax.lax.stop_gradient(x)
                     for x, flag in zip(taken, flags, strict=True)
                 ]
-            found = evaluate(equation, taken)
+            found = evaluate(jaxpr, equation, taken)
             kept = [all(flags)] * len(found)
         values.update(zip(equation.outvars, found, strict=True))
         alone.update(zip(equation.outvars, kept, strict=True))

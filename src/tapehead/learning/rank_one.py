@@ -107,7 +107,6 @@ class UORO(RandomForward):
     traces: int = eqx.field(static=True, default=1)
     window: int | None = eqx.field(static=True, default=None)
     gigabytes: float = eqx.field(static=True, default=4.0)
-    instead = "truncated-bptt"
 
     def scales(
         self, view: View, pull: Callable[[Array], Array], noise: Array
@@ -144,7 +143,6 @@ class NoBackTrack(RandomForward):
     traces: int = eqx.field(static=True, default=1)
     window: int | None = eqx.field(static=True, default=None)
     gigabytes: float = eqx.field(static=True, default=4.0)
-    instead = "uoro or truncated-bptt"
 
     def scratch(self, view: View) -> int:
         """What the rows' lengths are found from."""

@@ -33,7 +33,7 @@ class RTRL(Forward):
     """
 
     exact: ClassVar[Exactness] = "sequence"
-    instead: ClassVar[str] = "snap, rflo or uoro"
+    instead: ClassVar[str] = "snap, uoro or truncated-bptt"
     window: int | None = eqx.field(static=True, default=None)
     gigabytes: float = eqx.field(static=True, default=4.0)
 

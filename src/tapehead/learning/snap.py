@@ -130,7 +130,6 @@ class RFLO(Sparse):
     feedback_seed: int = eqx.field(static=True, default=0)
     window: int | None = eqx.field(static=True, default=None)
     gigabytes: float = eqx.field(static=True, default=4.0)
-    instead = "truncated-bptt"
 
     def __check_init__(self):
         among("RFLO", ("symmetric", "random"), feedback=self.feedback)
@@ -199,7 +198,6 @@ class TruncatedLSTM(Sparse):
     exact: ClassVar[Exactness] = "nothing"
     window: int | None = eqx.field(static=True, default=None)
     gigabytes: float = eqx.field(static=True, default=4.0)
-    instead = "truncated-bptt"
 
     def sparsity(self, view: View) -> Sparsity:
         """The carousels' part of what a parameter reaches by local paths."""

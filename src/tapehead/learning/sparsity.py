@@ -21,7 +21,7 @@ STATES = ((1,), (-1,), (-1, 1))
 """Signs of the parameters and of the states at the random points where derivatives are looked at:
 those that are 0 at all of them are 0. Where all are above 0 no rectified unit rests; states are
 larger than what parameters make of them, so that a maximum of both falls to either side."""
-LARGEST = 250_000_000
+LARGEST = 100_000_000
 """Entries that are looked at, at most."""
 
 Alter = Callable[[Callable[[Array, Array], Array]], Callable[[Array, Array], Array]]
@@ -34,13 +34,13 @@ def unchanged(function: Any) -> Any:
 
 def arbitrary(
     shape: tuple[int, ...], dtype: Any, random: np.random.Generator, signs: tuple[int, ...]
-) -> Array:
+) -> np.ndarray:
     """An array to look at derivatives at: numbers from 1 to 2 with a sign, True for flags."""
     if jnp.issubdtype(dtype, jnp.bool_):
-        return jnp.ones(shape, dtype)
+        return np.ones(shape, dtype)
     if not jnp.issubdtype(dtype, jnp.floating):
-        return jnp.zeros(shape, dtype)
-    return jnp.asarray(random.uniform(1, 2, shape) * random.choice(signs, shape), dtype)
+        return np.zeros(shape, dtype)
+    return (random.uniform(1, 2, shape) * random.choice(signs, shape)).astype(dtype)
 
 
 def probe(view: View, look: Callable[[View, Step], Any]) -> list[Any]:
@@ -53,6 +53,11 @@ def probe(view: View, look: Callable[[View, Step], Any]) -> list[Any]:
     kept, state_tree = jax.tree.flatten(view.state)
     x = example_input(view.model)
     tokens = max((leaf.shape[0] for leaf in leaves if leaf.ndim), default=1)
+
+    def scale(leaf: Array) -> Any:
+        """Small enough that sums over a layer do not saturate its units."""
+        floating = jnp.issubdtype(leaf.dtype, jnp.floating)
+        return np.asarray(0.1 / max((1, *leaf.shape[-1:])) if floating else 1, leaf.dtype)
 
     @jax.jit
     def at(leaves: Any, floats: Any, x: Array, weights: Array) -> Any:
@@ -72,13 +77,7 @@ def probe(view: View, look: Callable[[View, Step], Any]) -> list[Any]:
     with jax.ensure_compile_time_eval():
         random = np.random.default_rng(0)
         for of_parameters, of_states in itertools.product(SIGNS, STATES):
-            # Sums over a layer should not saturate its units.
-            given = [
-                arbitrary(x.shape, x.dtype, random, of_parameters) / (10 * max((1, *x.shape[-1:])))
-                if jnp.issubdtype(x.dtype, jnp.floating)
-                else arbitrary(x.shape, x.dtype, random, of_parameters)
-                for x in leaves
-            ]
+            given = [arbitrary(x.shape, x.dtype, random, of_parameters) * scale(x) for x in leaves]
             floats = [
                 arbitrary(x.shape, x.dtype, random, of_states)
                 if jnp.issubdtype(x.dtype, jnp.inexact)
