@@ -47,15 +47,23 @@ def test_conformance(name):
     check_rule(CASES[name])
 
 
-@pytest.mark.parametrize("name", [n for n in CASES if not n.endswith("bptt")])
+FORWARD = [name for name in CASES if not name.endswith("bptt")]
+
+
+@pytest.mark.parametrize(
+    "name", [n if n == "uoro" else pytest.param(n, marks=pytest.mark.slow) for n in FORWARD]
+)
 def test_conformance_of_what_goes_forwards(name):
-    models = dict(small_models())
-    del models["ntm"]  # see tests/learning/test_forward.py
     key = jax.random.key(0)
-    if name == "kf-rtrl":
-        models["elman"] = Chain(Elman(3, 4, key=key), Linear(4, 2, key=key))
-    if name == "truncated-lstm":
-        models["elman"] = Chain(LSTM(3, 2, key=key), Linear(2, 2, key=key))
+    match name:
+        case "uoro":
+            models = {"elman": small_models()["elman"]}
+        case "kf-rtrl":
+            models = {"elman": Chain(Elman(3, 4, key=key), Linear(4, 2, key=key))}
+        case "truncated-lstm":
+            models = {"lstm": Chain(LSTM(3, 2, key=key), Linear(2, 2, key=key))}
+        case _:
+            models = small_models()
     check_rule(CASES[name], models=models)
 
 

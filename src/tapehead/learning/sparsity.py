@@ -171,8 +171,8 @@ class Sparsity:
         which = merged[which]
         self._row_colour, self._column_colour = colours(given), colours(moved.T)
         self.pulls, self.pushes = (
-            np.arange(max(of.max(initial=-1) + 1, 0))[:, None] == of
-            for of in (self._row_colour, self._column_colour)
+            (np.arange(of.max() + 1)[:, None] == of) & lines.any(axis=1)
+            for of, lines in ((self._row_colour, given), (self._column_colour, moved.T))
         )
 
         order = np.argsort(which, kind="stable")
