@@ -80,7 +80,7 @@ def distance(found, expected):
     return np.linalg.norm(ours - theirs) / np.linalg.norm(theirs)
 
 
-# What these read depends on what is nearest, or where they are, so that no pattern holds for all of it.
+# What these read depends on what is nearest, or on where they are: no pattern holds for all of it.
 SELECTING = ("dam", "sam", "sdnc", "tape-rnn")
 
 
@@ -103,6 +103,7 @@ def test_unbiased_on_gates_and_memories(x64, name):
     check_average(NoBackTrack(traces=4), name, small(name))
 
 
+@pytest.mark.slow
 def test_units_that_do_not_see_each_other_need_one_step(x64):
     model = readout(IndRNN(INPUTS, 4, key=jax.random.key(0)))
     exact = by_jax(model, batch_of())[0]
