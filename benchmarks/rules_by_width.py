@@ -4,9 +4,9 @@
 
 One layer of the model with as many inputs as units reads random sequences, one at a time. For each
 rule and width: milliseconds for a step (the best of three runs), megabytes of what is carried from
-step to step, megabytes that the compiled gradient takes besides its arguments, and at the end the exponents
-b of width^b, fitted to the three largest widths, beside the expected ones. What a rule refuses is left
-out. Below some width the overhead of a step hides the exponent.
+step to step, megabytes that the compiled gradient takes besides its arguments; and at the end the
+exponents b of width^b, fitted to the three largest widths, beside the expected ones. What a rule
+refuses is left out. Below some width the overhead of a step hides the exponent.
 """
 
 import argparse
