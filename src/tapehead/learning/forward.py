@@ -61,7 +61,7 @@ class Forward(LearningRule):
     always differentiated as a whole, for outputs come out of a step, not out of a state.
     Parameters that do not reach the state, such as those of a readout, have that last part of
     their gradient alone, and it is exact. J_0 is how the initial state depends on the parameters,
-    where that is learned.
+    where that is learned; it must do so alike for all sequences.
 
     **Attributes:**
 
@@ -122,27 +122,10 @@ class Forward(LearningRule):
         own = jax.random.fold_in(jax.random.key(0) if key is None else key, 1)
         lanes = math.prod(batch)
 
+        pull = view.begin().pull
+
         def starts(keys: PRNGKeyArray) -> Influence:
-            if not view.reach.begins:
-                return jax.vmap(lambda key: self.start(view, nothing, key))(keys)
-
-            def initial(parameters: Array) -> Array:
-                state = view.at(parameters).initial_state(batch, key=key)
-                return view.lanes(lambda state: view.split(state)[0])(state).reshape(lanes, -1)
-
-            _, back = jax.vjp(initial, view.parameters)
-
-            def lane(number: Array, key: PRNGKeyArray) -> Influence:
-                def pull(rows: Array) -> Array:
-                    alone = jnp.arange(lanes)[:, None] == number
-                    return jax.vmap(lambda row: back(jnp.where(alone, row, 0))[0])(rows)
-
-                return self.start(view, pull, key)
-
-            return jax.vmap(lane)(jnp.arange(lanes), keys)
-
-        def nothing(rows: Array) -> Array:
-            return jnp.zeros((*rows.shape[:-1], view.parameters.size), view.dtype)
+            return jax.vmap(lambda key: self.start(view, pull, key))(keys)
 
         self._expect_room(view, jax.eval_shape(starts, jax.random.split(own, lanes)))
         influence = starts(jax.random.split(own, lanes))

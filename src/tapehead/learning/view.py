@@ -10,7 +10,7 @@ from jax.flatten_util import ravel_pytree
 from jaxtyping import Array, Float
 
 from tapehead.cell import Cell, State
-from tapehead.learning.dependence import Reach, lane_of, reach
+from tapehead.learning.dependence import Reach, begin_like, lane_of, reach
 
 Rest = Any
 """What of a state no influence is about: whole numbers, keys, what no parameter reaches."""
@@ -137,6 +137,14 @@ class View:
             return self.split(self.at(parameters).step(self.join(vector, rest), x)[0])[0]
 
         return Step(function, self.parameters, vector)
+
+    def begin(self) -> Step:
+        """The initial state of one sequence, as a step that depends on θ alone."""
+
+        def function(parameters: Array, vector: Array) -> Array:
+            return self.split(begin_like(self.at(parameters), self.state))[0]
+
+        return Step(function, self.parameters, jnp.zeros(self.size, self.dtype))
 
     def lanes(self, function: Callable[..., Any]) -> Callable[..., Any]:
         """A function of one sequence as one of all; what it closes over is shared."""
