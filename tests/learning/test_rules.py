@@ -62,8 +62,10 @@ def test_conformance_of_what_goes_forwards(name):
             models = {"elman": Chain(Elman(3, 4, key=key), Linear(4, 2, key=key))}
         case "truncated-lstm":
             models = {"lstm": Chain(LSTM(3, 2, key=key), Linear(2, 2, key=key))}
-        case _:
+        case "rtrl":
             models = small_models()
+        case _:
+            models = {kind: small_models()[kind] for kind in ("stateless", "elman")}
     check_rule(CASES[name], models=models)
 
 

@@ -46,7 +46,7 @@ def sources(jaxpr: Jaxpr, inputs: Sequence[frozenset[int]]) -> list[frozenset[in
         else:
             found = [none.union(*given)] * len(equation.outvars)
         for variable, numbers in zip(equation.outvars, found, strict=True):
-            moves = jnp.issubdtype(variable.aval.dtype, jnp.inexact)
+            moves = jnp.issubdtype(getattr(variable.aval, "dtype", jnp.bool_), jnp.inexact)
             known[variable] = numbers if moves else none
     return [of(variable) for variable in jaxpr.outvars]
 
