@@ -37,6 +37,7 @@ from tapehead.testing.rules import (
     batch_of,
     by_jax,
     by_rule,
+    check_average,
     named,
     squared_error,
 )
@@ -94,11 +95,14 @@ def test_rtrl_and_snap_of_many_steps_are_exact_for_every_model(x64, name):
         assert_same(f"{name}, snap", by_rule(SnAp(steps=99), model, batch_of())[0], exact)
 
 
+def test_uoro_is_unbiased(x64):
+    model = readout(Elman(INPUTS, 4, learned_initial_state=True, key=jax.random.key(0)))
+    check_average(UORO(), "elman", model)
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("name", ["lstm", "gru", "ntm"])
 def test_unbiased_on_gates_and_memories(x64, name):
-    from tapehead.testing.rules import check_average
-
     check_average(UORO(traces=4), name, small(name))
     check_average(NoBackTrack(traces=4), name, small(name))
 

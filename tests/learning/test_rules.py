@@ -50,14 +50,11 @@ def test_conformance(name):
 FORWARD = [name for name in CASES if not name.endswith("bptt")]
 
 
-@pytest.mark.parametrize(
-    "name", [n if n == "uoro" else pytest.param(n, marks=pytest.mark.slow) for n in FORWARD]
-)
+@pytest.mark.slow
+@pytest.mark.parametrize("name", FORWARD)
 def test_conformance_of_what_goes_forwards(name):
     key = jax.random.key(0)
     match name:
-        case "uoro":
-            models = {"elman": small_models()["elman"]}
         case "kf-rtrl":
             models = {"elman": Chain(Elman(3, 4, key=key), Linear(4, 2, key=key))}
         case "truncated-lstm":
