@@ -46,8 +46,13 @@ def updated(config):
 def test_every_window_has_an_update_of_its_own():
     """By hand: the gradient of each window where the window before it left the parameters."""
     model, turn, after = updated(CONFIG)
-    sequences, _, carry = draw(CONFIG, CONFIG.task, model, turn, ())
-    windows = sequences.normalised().windows(2)
+
+    @eqx.filter_jit
+    def drawn(model, turn):
+        sequences, _, carry = draw(CONFIG, CONFIG.task, model, turn, ())
+        return sequences.normalised().windows(2), carry
+
+    windows, carry = drawn(model, turn)
     count = windows.weights.shape[0]
     assert count > 2
     vector, model_at = as_vector(model)
