@@ -119,6 +119,7 @@ def test_units_that_do_not_see_each_other_need_one_step(x64):
     assert sparsity.pulls.shape == sparsity.pushes.shape == (1, 4)
 
 
+@pytest.mark.slow
 def test_snap_in_a_dense_layer(x64):
     """One step keeps one entry a parameter, and is an approximation; two steps keep all."""
     model = readout(Elman(INPUTS, 4, key=jax.random.key(0)))
@@ -143,6 +144,7 @@ def test_truncated_lstm_is_the_gradient_of_1997(x64):
     assert distance(found, by_jax(readout(whole), batch_of())[0]) > 0.01
 
 
+@pytest.mark.slow
 def test_random_feedback_leaves_the_readout_its_own_gradient(x64):
     model = readout(Elman(INPUTS, 4, key=jax.random.key(0)))
     exact = by_jax(model, batch_of())[0]
