@@ -154,7 +154,7 @@ def test_nothing_is_scored():
     costly, readout = small_models()["elman"].cells
     model, sequences = Chain(costly.cell, readout), batch_of()
     sequences = sequences._replace(weights=jnp.zeros_like(sequences.weights))
-    for rule in CASES.values():
+    for rule in (BPTT(), TruncatedBPTT(window=3)):
         grads, seen = by_rule(rule, model, sequences)
         assert float(seen.loss) == 0
         assert all((g == 0).all() for g in named(grads).values())
