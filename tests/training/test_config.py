@@ -90,7 +90,10 @@ def changed(**changes):
         ({"batch": True}, "config: batch must be int, got True"),
         ({"clip_norm": "big"}, "config: clip_norm must be float or None, got 'big'"),
         ({"l1": float("nan")}, "config: l1 must be float, got nan"),
-        ({"curriculum": 1}, "config: curriculum must be bool or one of exponential, got 1"),
+        (
+            {"curriculum": 1},
+            "config: curriculum must be bool or one of exponential, one-more, got 1",
+        ),
         ({"bach": 16}, "config: unknown setting 'bach'; did you mean 'batch'?"),
         ({"task": "copy"}, "config: 'task' must be an object with a 'name', got 'copy'"),
         ({"task__name": "cpoy"}, "unknown task 'cpoy'; did you mean 'copy'?"),

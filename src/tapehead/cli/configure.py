@@ -162,7 +162,7 @@ def check(config: AnyConfig) -> None:
             expect_steps(type(task).__name__, model)
         for name in ("l1_parts", "l2_parts"):
             strengths(name, model, 0.0, getattr(config, name))
-        return config.rule.begin(model, (1,), key=key)
+        return config.rule.begin(model, (config.batch,), key=key)
 
     eqx.filter_eval_shape(begin, jax.random.key(0))
 

@@ -1,7 +1,12 @@
 """Learning rules: values that say how the gradient of a sequence's loss is obtained."""
 
 from tapehead.learning.bptt import BPTT, TruncatedBPTT
+from tapehead.learning.forward import Forward
+from tapehead.learning.kronecker import KFRTRL
+from tapehead.learning.rank_one import UORO, NoBackTrack
+from tapehead.learning.rtrl import RTRL
 from tapehead.learning.rule import LearningRule, Loss, Metrics, sequence_gradient, stream_gradient
+from tapehead.learning.snap import RFLO, SnAp, TruncatedLSTM
 from tapehead.registry import Registry
 
 RULES: Registry[type[LearningRule]] = Registry(
@@ -9,16 +14,31 @@ RULES: Registry[type[LearningRule]] = Registry(
     {
         "bptt": BPTT,
         "truncated-bptt": TruncatedBPTT,
+        "rtrl": RTRL,
+        "snap": SnAp,
+        "rflo": RFLO,
+        "truncated-lstm": TruncatedLSTM,
+        "uoro": UORO,
+        "nobacktrack": NoBackTrack,
+        "kf-rtrl": KFRTRL,
     },
 )
 
 __all__ = [
     "BPTT",
+    "KFRTRL",
+    "RFLO",
+    "RTRL",
     "RULES",
+    "UORO",
+    "Forward",
     "LearningRule",
     "Loss",
     "Metrics",
+    "NoBackTrack",
+    "SnAp",
     "TruncatedBPTT",
+    "TruncatedLSTM",
     "sequence_gradient",
     "stream_gradient",
 ]

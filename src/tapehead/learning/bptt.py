@@ -1,5 +1,6 @@
 """Backpropagation through time, whole and truncated."""
 
+import math
 from typing import ClassVar, NamedTuple
 
 import equinox as eqx
@@ -28,25 +29,55 @@ def window_loss(
     return total, (state, Metrics(scored, outputs))
 
 
+def stretches_loss(
+    model: Cell, state: State, window: Sequences, loss: Loss
+) -> tuple[Array, tuple[State, Metrics]]:
+    """As `window_loss`, in √time stretches of which only the states between them are kept."""
+    time = window.weights.shape[0]
+    size = math.isqrt(time - 1) + 1
+
+    @jax.checkpoint
+    def stretch(state: State, piece: Sequences) -> tuple[State, tuple[Array, Metrics]]:
+        total, (state, metrics) = window_loss(model, state, piece, loss)
+        return state, (total, metrics)
+
+    state, (totals, seen) = jax.lax.scan(stretch, state, window.windows(size))
+    outputs = seen.outputs.reshape(-1, *seen.outputs.shape[2:])[:time]
+    return jnp.sum(totals), (state, Metrics(jnp.sum(seen.loss), outputs))
+
+
 class BPTT(LearningRule):
     """Backpropagation through time over the whole sequence.
 
     - *Exact for*: every cell and every loss that is a sum over steps.
     - *Biased by*: nothing. *Variance*: none beyond the batch's.
-    - *Memory*: the activations of every step, `O(time)` times the state. *Time*: about three
-      forward passes.
+    - *Memory*: the activations of every step, `O(time)` times the state; with `checkpointing`
+      `O(√time)` times. *Time*: about three forward passes; with `checkpointing` four.
     - *Cannot*: learn before the sequence has ended, or from sequences too long to be stored.
 
-    Source: Werbos, "Backpropagation through time: what it does and how to do it" (1990).
+    **Arguments:**
+
+    - `checkpointing`: whether to keep only the states between √time stretches of a sequence, and
+        to run each stretch once more on the way back (default False).
+
+    Sources: Werbos, "Backpropagation through time: what it does and how to do it" (1990); Chen, Xu,
+    Zhang and Guestrin, "Training deep nets with sublinear memory cost" (2016).
     """
 
     exact: ClassVar[Exactness] = "sequence"
     window: int | None = eqx.field(static=True, default=None, init=False)
+    checkpointing: bool = eqx.field(static=True, default=False)
 
     def begin(
         self, model: Cell, batch: tuple[int, ...], *, key: PRNGKeyArray | None
     ) -> PRNGKeyArray | None:
-        """Only the key: the initial state is made inside the gradient, so that it is learned."""
+        """Only the key: the initial state is made inside the gradient, so that it is learned.
+
+        **Raises:** `UserError` if checkpoints are wanted of a model that must read a sequence whole
+        (`tapehead.cell.Whole`).
+        """
+        if self.checkpointing:
+            expect_steps("BPTT with checkpointing", model, "leave checkpointing out")
         return key
 
     def gradient(
@@ -57,7 +88,8 @@ class BPTT(LearningRule):
         @eqx.filter_grad(has_aux=True)
         def gradient(model: Model) -> tuple[Array, Metrics]:
             state = model.initial_state(window.batch, key=carry)
-            total, (_, metrics) = window_loss(model, state, window, loss)
+            whole_loss = stretches_loss if self.checkpointing else window_loss
+            total, (_, metrics) = whole_loss(model, state, window, loss)
             return total, metrics
 
         grads, metrics = gradient(model)

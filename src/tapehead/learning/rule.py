@@ -18,7 +18,7 @@ Loss = Callable[[Array, Array], Array]
 """`(outputs, targets) -> (time, *batch)`: the loss of every step by itself."""
 
 
-Exactness = Literal["sequence", "window", "nothing"]
+Exactness = Literal["sequence", "window", "average", "nothing"]
 
 
 class Metrics(NamedTuple):
@@ -46,7 +46,8 @@ class LearningRule(eqx.Module):
 
     - `window`: how many steps one call of `gradient` sees; `None` for the whole sequence.
     - `exact`: what the sum of the windows' gradients is exact for: `"sequence"` (every sequence),
-        `"window"` (sequences of one window, and cells that carry nothing from one to the next) or
+        `"window"` (sequences of one window, and cells that carry nothing from one to the next),
+        `"average"` (every sequence, in the mean over what the rule draws from its key) or
         `"nothing"` (it is an estimate). `tapehead.testing.check_rule` holds the rule to it.
     """
 

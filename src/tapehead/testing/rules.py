@@ -8,16 +8,19 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.flatten_util import ravel_pytree
 from jaxtyping import Array
 
 from tapehead.cell import Cell, Chain, Stateless
 from tapehead.cells import Dropout, Elman, Linear
-from tapehead.learning import LearningRule, Metrics, sequence_gradient
+from tapehead.learning import LearningRule, Metrics, TruncatedBPTT, sequence_gradient
 from tapehead.memory.ntm import NTM
 from tapehead.sequences import Sequences
 
 TIME, BATCH, INPUTS, OUTPUTS = 7, 2, 3, 2
 """Sizes of the check. Rules that cut time should be given with a window of 2 to 4 steps."""
+DRAWS = 2000
+"""How many keys a rule that is exact on average is tried with."""
 
 
 class Square(Stateless):
@@ -163,7 +166,9 @@ def check_rule(rule: LearningRule, *, models: Mapping[str, Cell] | None = None) 
     - `exact == "sequence"`: equal to `jax.grad` of the whole loss, and to finite differences.
         `exact == "window"`: so where one window covers the sequence, and for stateless models
         always; but *not* for a recurrent model cut into windows shorter than its dependencies, or
-        the check would have seen nothing. A learned initial state has a gradient in both.
+        the check would have seen nothing. `exact == "average"`: so in the mean over many keys,
+        within its standard error, which must be small enough to tell it from a gradient that
+        sees one step at a time. A learned initial state has a gradient in all of these.
 
     Numbers are compared in float64.
 
@@ -179,14 +184,15 @@ def check_rule(rule: LearningRule, *, models: Mapping[str, Cell] | None = None) 
     assert rule.window is None or rule.window < TIME, (
         f"check_rule: give the rule a window below {TIME} steps, got {rule.window}"
     )
-    for name, model in (small_models() if models is None else models).items():
+    models = small_models() if models is None else models
+    for name, model in models.items():
         check_types(rule, name, model)
         with jax.enable_x64(True):
-            model = as_float64(model)
-            check_protocol(rule, name, model)
-            check_exactness(rule, name, model)
-    check_lanes(rule)
-    check_training_mode(rule)
+            check_protocol(rule, name, as_float64(model))
+            check_exactness(rule, name, as_float64(model))
+    model = models["elman"] if "elman" in models else next(iter(models.values()))
+    check_lanes(rule, model)
+    check_training_mode(rule, model)
 
 
 def check_types(rule: LearningRule, name: str, model: Cell) -> None:
@@ -240,6 +246,8 @@ def check_exactness(rule: LearningRule, name: str, model: Cell) -> None:
             for path, grad in named(grads).items()
         )
         assert differs, f"{name}: cutting time changed nothing, so the check saw nothing"
+    elif rule.exact == "average":
+        check_average(rule, name, model)
     if rule.exact != "nothing":
         for path, grad in named(grads).items():
             if "initial" in path:
@@ -270,9 +278,36 @@ def check_finite_differences(name: str, model: Cell, grads: Cell) -> None:
         )
 
 
-def check_lanes(rule: LearningRule) -> None:
+def check_average(rule: LearningRule, name: str, model: Cell) -> None:
+    """In the mean over keys the rule gives the exact gradient, and the check would see if not."""
+    vector, unravel = ravel_pytree(eqx.filter(by_jax(model, batch_of())[0], eqx.is_inexact_array))
+    exact = np.asarray(vector)
+    keys = jax.random.split(jax.random.key(4), DRAWS)
+
+    def one(key: Any) -> Array:
+        return ravel_pytree(by_rule(rule, model, batch_of(), key)[0])[0]
+
+    drawn = np.asarray(jax.jit(jax.vmap(one))(keys))
+    spread = drawn.std(axis=0) / np.sqrt(DRAWS)
+    off = np.abs(drawn.mean(axis=0) - exact)
+    wrong = unravel(jnp.asarray(off > 5 * spread + 1e-9, exact.dtype))
+    for path, where in named(wrong).items():
+        assert not where.any(), f"{name}: the mean of {path} is not the exact gradient"
+    cut = np.asarray(ravel_pytree(by_rule(TruncatedBPTT(window=1), model, batch_of())[0])[0])
+    missed = np.linalg.norm(cut - exact)
+    if name == "stateless":
+        return
+    along = drawn @ (cut - exact) / missed
+    error = along.std() / np.sqrt(DRAWS)
+    assert abs(along.mean() - exact @ (cut - exact) / missed) < 5 * error, (
+        f"{name}: the mean leans towards what one step sees"
+    )
+    assert missed > 10 * error, f"{name}: too noisy, so that the check saw nothing"
+
+
+def check_lanes(rule: LearningRule, model: Cell) -> None:
     """A network among others under `vmap` has the gradient it has by itself."""
-    arrays, static = eqx.partition(small_models()["elman"], eqx.is_array)
+    arrays, static = eqx.partition(model, eqx.is_array)
     stacked = jax.tree.map(lambda x: jnp.stack([x, 0.5 * x]), arrays)
 
     def gradient(arrays: Any) -> Any:
@@ -282,13 +317,13 @@ def check_lanes(rule: LearningRule) -> None:
     assert_same("under vmap", first, gradient(arrays), 1e-5)
 
 
-def check_training_mode(rule: LearningRule) -> None:
+def check_training_mode(rule: LearningRule, model: Cell) -> None:
     """With a key, dropout is drawn from it: other keys, other gradients; the same key, the same."""
-    keys = jax.random.split(jax.random.key(3), 4)
-    model = Chain(Elman(INPUTS, 4, key=keys[0]), Dropout(0.5), Linear(4, OUTPUTS, key=keys[1]))
-    one, _ = by_rule(rule, model, batch_of(), keys[2])
-    same, _ = by_rule(rule, model, batch_of(), keys[2])
-    other, _ = by_rule(rule, model, batch_of(), keys[3])
+    keys = jax.random.split(jax.random.key(3), 2)
+    model = Chain(model, Dropout(0.5))
+    one, _ = by_rule(rule, model, batch_of(), keys[0])
+    same, _ = by_rule(rule, model, batch_of(), keys[0])
+    other, _ = by_rule(rule, model, batch_of(), keys[1])
     assert_same("training mode: the same key", same, one, 0)
     differs = any(not np.array_equal(g, named(other)[path]) for path, g in named(one).items())
     assert differs, "training mode: the key changes nothing"

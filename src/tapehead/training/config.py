@@ -14,7 +14,7 @@ from tapehead.learning import RULES, LearningRule
 from tapehead.models import MODELS, Model
 from tapehead.registry import Registry
 from tapehead.tasks import TASKS, Task
-from tapehead.training.curriculum import Curriculum, Doubling, Lessons
+from tapehead.training.curriculum import Curriculum, Doubling, Lessons, OneMore
 from tapehead.training.optimizers import OPTIMIZERS, Optimizer
 
 SCHEMA = 1
@@ -59,14 +59,18 @@ class RunConfig(Generic[TaskT, ModelT, RuleT, OptimizerT]):
     """Likewise of half the squares: cells.0=1e-4 for the first cell, hidden_weight=1e-4."""
     weight_noise: float = 0.0
     """Standard deviation of Gaussian noise added to the parameters for each gradient."""
-    curriculum: bool | Literal["exponential"] = False
+    online: bool = False
+    """Apply the optimizer after every window of the rule instead of every update's sequences; its
+    schedule and warm-up then count windows. For streams without end."""
+    curriculum: bool | Literal["exponential", "one-more"] = False
     """Begin with the task's easier lessons and move on as each is solved; exponential: begin with
-    the task itself and go on to sizes up to twice as large whenever the loss is small."""
+    the task itself and go on to sizes up to twice as large whenever the loss is small; one-more:
+    begin with the smallest size and go on to the next whenever the loss is small."""
     curriculum_threshold: float = 0.1
-    """The mean training loss since the last line of metrics (nats per scored step) below which the
-    exponential curriculum doubles the sizes."""
+    """The mean training loss since the last line of metrics (nats per scored step) below which an
+    exponential or one-more curriculum goes on to larger sizes."""
     curriculum_limit: int | None = None
-    """The largest size to which the exponential curriculum goes, on the task's axis; None: none."""
+    """The largest size to which such a curriculum goes, on the task's axis; None: none."""
     log_every: int = 50
     """Updates whose means make one line of metrics."""
     evaluate_every: int = 200
@@ -104,6 +108,11 @@ class RunConfig(Generic[TaskT, ModelT, RuleT, OptimizerT]):
             raise UserError(
                 f"training: curriculum_threshold must be above 0, got {self.curriculum_threshold}"
             )
+        if self.online and self.rule.window is None:
+            raise UserError(
+                "training: online learns after every window, and this rule has none: give "
+                "rule.window, or leave online out"
+            )
         self.lessons()
         self.optimizer.rates(self.updates)
 
@@ -111,6 +120,8 @@ class RunConfig(Generic[TaskT, ModelT, RuleT, OptimizerT]):
         """The lessons of the run: just one, the task itself, without a curriculum."""
         if self.curriculum == "exponential":
             return Doubling(self.task, self.curriculum_threshold, self.curriculum_limit)
+        if self.curriculum == "one-more":
+            return OneMore(self.task, self.curriculum_threshold, self.curriculum_limit)
         if not self.curriculum:
             return Lessons((self.task,))
         if len(self.task.lessons()) < 2:

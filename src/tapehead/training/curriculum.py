@@ -80,20 +80,16 @@ class Lessons(Curriculum):
 
 
 @dataclass(frozen=True)
-class Doubling(Curriculum):
-    """Sizes up to h, each as likely, where h doubles with every lesson, without end.
-
-    The first h is the task's own largest size. Every sequence draws its own size, so that
-    what was learned first is not forgotten. Source: Rae, Hunt et al., "Scaling memory-augmented
-    neural networks with sparse reads and writes" (2016), section 4.3.
+class Growing(Curriculum):
+    """The task at ever larger sizes, without end; a small training loss masters a lesson.
 
     **Attributes:**
 
     - `start`: the task whose sizes grow.
     - `threshold`: of the loss, in its own unit: nats per scored step.
-    - `limit`: the largest h, if there is one.
+    - `limit`: the largest size, if there is one.
 
-    **Raises:** `UserError` if the task's sizes do not vary, or the limit is below the first h.
+    **Raises:** `UserError` if the task has no sizes to grow in, or the limit is below the first.
     """
 
     start: Task
@@ -101,16 +97,20 @@ class Doubling(Curriculum):
     limit: int | None = None
 
     def __post_init__(self):
-        first = self.start.up_to(self._first)
-        if self.limit is not None and self.limit < self.reach(first):
+        first = self.reach(self.grown(0))
+        if self.limit is not None and self.limit < first:
             raise UserError(
                 f"curriculum: the limit must be at least the first {self.start.axis}, "
-                f"{self.reach(first)}, got {self.limit}"
+                f"{first}, got {self.limit}"
             )
 
-    @property
-    def _first(self) -> int:
-        return self.reach(self.start)
+    @abc.abstractmethod
+    def grown(self, lesson: int) -> Task:
+        """The task of a lesson if there were no limit."""
+
+    @abc.abstractmethod
+    def within_limit(self, limit: int) -> Task:
+        """The task of the last lesson."""
 
     @staticmethod
     def reach(task: Task) -> int:
@@ -118,9 +118,11 @@ class Doubling(Curriculum):
         return 1 if task.span is None else task.span[1]
 
     def task(self, lesson: int) -> Task:
-        """Sizes up to the first h times 2^lesson, or up to the limit."""
-        size = self._first * 2**lesson
-        return self.start.up_to(size if self.limit is None else min(size, self.limit))
+        """The lesson's, or that of the limit."""
+        task = self.grown(lesson)
+        if self.limit is None or self.reach(task) <= self.limit:
+            return task
+        return self.within_limit(self.limit)
 
     def is_last(self, lesson: int) -> bool:
         """Whether the limit is reached, or the task has no larger sizes."""
@@ -138,13 +140,31 @@ class Doubling(Curriculum):
         """The first alone."""
         return (self.task(0),)
 
+    def level(self, lesson: int) -> int:
+        """Its largest size."""
+        return self.reach(self.task(lesson))
+
+
+@dataclass(frozen=True)
+class Doubling(Growing):
+    """Sizes up to h, each as likely, where h doubles with every lesson.
+
+    The first h is the task's own largest size. Every sequence draws its own size, so that
+    what was learned first is not forgotten. Source: Rae, Hunt et al., "Scaling memory-augmented
+    neural networks with sparse reads and writes" (2016), section 4.3.
+    """
+
+    def grown(self, lesson: int) -> Task:
+        """Sizes up to the first h times 2^lesson."""
+        return self.start.up_to(self.reach(self.start) * 2**lesson)
+
+    def within_limit(self, limit: int) -> Task:
+        """Sizes up to the limit."""
+        return self.start.up_to(limit)
+
     def title(self, lesson: int) -> str:
         """Its h."""
         return f"{self.start.axis} up to {self.level(lesson)}"
-
-    def level(self, lesson: int) -> int:
-        """Its h."""
-        return self.reach(self.task(lesson))
 
     def tests(self, lesson: int) -> dict[str, tuple[int | None, Task]]:
         """The lesson's sequences; those of exactly h, and twice and four times that if they can."""
@@ -152,3 +172,31 @@ class Doubling(Curriculum):
         sizes = {self.reach(self.start.up_to(level * factor)) for factor in (1, 2, 4)}
         exact = {f"{axis} {size}": (size, self.start.resized(size)) for size in sorted(sizes)}
         return {f"{axis} up to {level}": (None, self.task(lesson)), **exact}
+
+
+@dataclass(frozen=True)
+class OneMore(Growing):
+    """Sequences of exactly one size, from the task's smallest on, one larger with every lesson.
+
+    How far a network comes within a budget says how well its learning rule assigns credit. Sources:
+    Jaderberg et al., "Decoupled neural interfaces using synthetic gradients" (2017), section 3.1;
+    Menick et al., "A practical sparse approximation for real time recurrent learning" (2020).
+    """
+
+    def grown(self, lesson: int) -> Task:
+        """The smallest size and one more for every lesson, as far as the task can."""
+        if self.start.span is None:
+            raise UserError(
+                f"{type(self.start).__name__}: its sequences come in one size only, so it has no "
+                "curriculum that grows by one; leave it out"
+            )
+        size = self.start.span[0] + lesson
+        return self.start.resized(self.reach(self.start.up_to(size)))
+
+    def within_limit(self, limit: int) -> Task:
+        """That size."""
+        return self.start.resized(limit)
+
+    def title(self, lesson: int) -> str:
+        """Its size."""
+        return f"{self.start.axis} {self.level(lesson)}"

@@ -69,6 +69,8 @@ def explain(
         what = f"the gradient of '{bad[0]}' is {bad[1]}"
     elif (bad := first_bad(named_leaves(changes))) is not None:
         what = f"the optimiser's change of '{bad[0]}' is {bad[1]}"
+    elif config.online:
+        what = "the parameters or a gradient grew without bound within the update's windows"
     else:
         sizes = {n: float(np.abs(g).max(initial=0)) for n, g in named_leaves(grads).items()}
         name = max(sizes, key=lambda n: sizes[n])

@@ -15,7 +15,7 @@ because it has solved the task):
 
 - `{"kind": "train", "update": u, "lesson": [0], "metrics": {"loss": [...], ...}}`: means over the
   updates since the line before. `loss` is in nats per scored step; `gradient_norm` is before
-  clipping; under an exponential curriculum `level` is the largest size drawn; the rest are the
+  clipping; under a curriculum without end `level` is the largest size drawn; the rest are the
   task's own.
 - `{"kind": "evaluation", "update": u, "set": "validation", "axis": null, "size": null,
   "sequences": 1000, "metrics": {...}, "solved": [true]}`: means over fresh or held-out sequences.

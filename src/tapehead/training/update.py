@@ -1,6 +1,7 @@
 """The compiled part of training: many updates of many networks in one call."""
 
 import functools
+import math
 import os
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -15,7 +16,7 @@ from jaxtyping import Array, Bool, Float, Int, PRNGKeyArray
 
 from tapehead.cell import Cell, expect_steps, select
 from tapehead.learning import stream_gradient
-from tapehead.learning.rule import Carry
+from tapehead.learning.rule import Carry, Metrics
 from tapehead.numerics import norm
 from tapehead.sequences import Sequences
 from tapehead.tasks import Task
@@ -66,6 +67,23 @@ class Gradient(NamedTuple):
     """
 
     vector: Float[Array, " parameters"]
+    metrics: Mapping[str, Float[Array, ""]]
+    carry: Carry
+
+
+class Change(NamedTuple):
+    """What one update does.
+
+    **Attributes:**
+
+    - `vector`: what is added to the parameters.
+    - `optimizer`: the Optax state after it.
+    - `metrics`, `carry`: as of `Gradient`; `gradient_norm` is the mean over windows where each has
+        a step of its own.
+    """
+
+    vector: Float[Array, " parameters"]
+    optimizer: Any
     metrics: Mapping[str, Float[Array, ""]]
     carry: Carry
 
@@ -141,6 +159,28 @@ def carries(config: AnyConfig, task: Task) -> bool:
     return task.streams and config.rule.window is not None
 
 
+def means(task: Task, seen: Metrics, sequences: Sequences) -> dict[str, Float[Array, ""]]:
+    """The loss, and the means of the task's own metrics over the batch."""
+    own = {name: jnp.mean(v) for name, v in task.metrics(seen.outputs, sequences).items()}
+    return own | {"loss": seen.loss}
+
+
+def in_bucket(
+    config: AnyConfig,
+    task: Task,
+    turn: Turn,
+    data: Data,
+    function: Callable[[int, Any], Any],
+    argument: Any,
+) -> Any:
+    """`function` of the number of this turn's bucket, and of `argument`."""
+    branches = [functools.partial(function, n) for n in range(task.buckets(data))]
+    if len(branches) == 1:
+        return branches[0](argument)
+    bucket = task.bucket(turn.number, config.batch, data)
+    return jax.lax.switch(bucket, branches, argument)
+
+
 def gradient(
     config: AnyConfig, task: Task, model: Cell, turn: Turn, data: Data, carry: Carry = ()
 ) -> Gradient:
@@ -150,21 +190,22 @@ def gradient(
         sequences, at, begun = draw(config, task, model, turn, data, carry, number)
         grads, carried, seen = stream_gradient(config.rule, at, begun, sequences, task.loss)
         vector, _ = ravel_pytree(grads)
-        own = {name: jnp.mean(v) for name, v in task.metrics(seen.outputs, sequences).items()}
-        return Gradient(vector, own | {"loss": seen.loss}, carried if carries(config, task) else ())
+        own = means(task, seen, sequences)
+        return Gradient(vector, own, carried if carries(config, task) else ())
 
-    branches = [functools.partial(of_bucket, n) for n in range(task.buckets(data))]
-    if len(branches) == 1:
-        vector, metrics, carry = branches[0](carry)
-    else:
-        bucket = task.bucket(turn.number, config.batch, data)
-        vector, metrics, carry = jax.lax.switch(bucket, branches, carry)
+    vector, metrics, carry = in_bucket(config, task, turn, data, of_bucket, carry)
+    vector = regularised(config, model, vector)
+    return Gradient(vector, {**metrics, "gradient_norm": norm(vector)}, carry)
+
+
+def regularised(config: AnyConfig, model: Cell, vector: Float[Array, " n"]) -> Float[Array, " n"]:
+    """The gradient `vector` of the loss with that of the config's regularisation."""
     if config.l1 or config.l1_parts:
         l1 = strengths("l1_parts", model, config.l1, config.l1_parts)
         vector += l1 * jnp.sign(as_vector(model)[0])
     if config.l2 or config.l2_parts:
         vector += strengths("l2_parts", model, config.l2, config.l2_parts) * as_vector(model)[0]
-    return Gradient(vector, {**metrics, "gradient_norm": norm(vector)}, carry)
+    return vector
 
 
 def clip(config: AnyConfig, vector: Float[Array, " n"]) -> Float[Array, " n"]:
@@ -211,6 +252,9 @@ class Updater:
             return task.metrics(jnp.zeros((*sequences.weights.shape, task.output_size)), sequences)
 
         names = [*jax.eval_shape(metrics, data), "loss", "gradient_norm"]
+        if self.config.online:
+            windows = math.ceil(self.steps(task, data) / self.config.rule.window)
+            self.optimizer = self.config.optimizer.build(self.config.updates * windows)
 
         def one(key: PRNGKeyArray) -> Progress:
             model = build(key)
@@ -234,15 +278,63 @@ class Updater:
         with jax.numpy_dtype_promotion("standard"):
             return self.optimizer.update(clip(self.config, grads), optimizer, vector)
 
+    def _by_sequences(
+        self, task: Task, model: Cell, turn: Turn, data: Data, before: Progress
+    ) -> Change:
+        """One step of the optimiser, along the gradient of whole sequences."""
+        grads, metrics, carry = gradient(self.config, task, model, turn, data, before.carry)
+        change, optimizer = self.step(as_vector(model)[0], before.optimizer, grads)
+        return Change(change, optimizer, metrics, carry)
+
+    def _by_windows(
+        self, task: Task, model: Cell, turn: Turn, data: Data, before: Progress
+    ) -> Change:
+        """A step of the optimiser after every window.
+
+        A window's loss counts as many times over as there are windows, so that learning rates mean
+        the same as elsewhere. Windows in which there is nothing to learn change nothing.
+        """
+        config = self.config
+        start, model_at = as_vector(model)
+
+        def of_bucket(number: int, before: Progress) -> Change:
+            sequences, at, begun = draw(config, task, model, turn, data, before.carry, number)
+            noise = as_vector(at)[0] - start
+            time = sequences.weights.shape[0]
+            windows = sequences.normalised().windows(config.rule.window)
+            count = windows.weights.shape[0]
+
+            def body(now: Any, window: Sequences) -> Any:
+                vector, optimizer, carry = now
+                at = model_at(vector + noise)
+                grads, carry, seen = config.rule.gradient(at, carry, window, task.loss)
+                found = count * ravel_pytree(grads)[0]
+                whole = regularised(config, model_at(vector), found)
+                change, after = self.step(vector, optimizer, whole)
+                learns = jnp.any(found != 0)
+                vector, optimizer = select(learns, (vector + change, after), (vector, optimizer))
+                return (vector, optimizer, carry), (seen, norm(whole))
+
+            now = (start, before.optimizer, begun)
+            (vector, optimizer, carry), (seen, norms) = jax.lax.scan(body, now, windows)
+            outputs = seen.outputs.reshape(-1, *seen.outputs.shape[2:])[:time]
+            own = means(task, Metrics(jnp.sum(seen.loss), outputs), sequences)
+            metrics = {**own, "gradient_norm": jnp.mean(norms)}
+            return Change(
+                vector - start, optimizer, metrics, carry if carries(config, task) else ()
+            )
+
+        return in_bucket(config, task, turn, data, of_bucket, before)
+
     def _update(
         self, task: Task, key: PRNGKeyArray, data: Data, number: Array, before: Progress
     ) -> Progress:
         """Update `number` of one network; it is held if anything is not finite."""
         model = eqx.combine(before.arrays, self.static)
         turn = Turn(number, jax.random.fold_in(key, number), key)
-        grads, metrics, carry = gradient(self.config, task, model, turn, data, before.carry)
         vector, model_at = as_vector(model)
-        change, optimizer = self.step(vector, before.optimizer, grads)
+        learn = self._by_windows if self.config.online else self._by_sequences
+        change, optimizer, metrics, carry = learn(task, model, turn, data, before)
         # A change whose square overflows is as good as infinite; a gradient is clipped first.
         finite = jnp.isfinite(metrics["gradient_norm"]) & jnp.isfinite(jnp.linalg.norm(change))
         good = finite & (before.bad < 0)
