@@ -86,8 +86,11 @@ def _seen(model: Cell, task: Task, seed: int) -> dict[str, Any]:
         return seen | episodes(model, task, key, data)
     vocabulary = task.vocabulary()
     if vocabulary is not None and task.streams:
-        read = [surprises(model, data, vocabulary), *thoughts(model, data, vocabulary)]
-        return seen | {"passages": read, "samples": samples(model, vocabulary, key)}
+        return seen | {
+            "passages": [surprises(model, data, vocabulary)],
+            "samples": samples(model, vocabulary, key),
+            "thoughts": thoughts(model, data, vocabulary),
+        }
     one = np.count_nonzero(drawn[0].sequence.weights) * task.softmaxes == 1
     if task.output_kind == "classes" and one:
         count = CLASSIFIED if vocabulary is None else READ
