@@ -49,9 +49,7 @@ def test_metrics_are_drawn_with_their_distribution():
     assert drawn["label"] == "sub-steps per input"
     ends = {series["name"]: series["middle"] for series in drawn["series"]}
     low, high = [1.0, 1.0], [7.0, 7.0]
-    assert ends == {
-        "validation": [3.0, 3.0], "10 % take at most": low, "90 % take at most": high
-    }
+    assert ends == {"validation": [3.0, 3.0], "10 % take at most": low, "90 % take at most": high}
 
 
 def test_every_digit_is_judged():

@@ -32,7 +32,9 @@ class ResidualUnit(eqx.Module):
             Convolution(channels, channels, 3, key=keys[1]),
         )
         same = inputs == channels and stride == 1
-        self.shortcut = None if same else Convolution(inputs, channels, 1, stride=stride, key=keys[2])
+        self.shortcut = (
+            None if same else Convolution(inputs, channels, 1, stride=stride, key=keys[2])
+        )
 
     def __call__(
         self, x: Float[Array, "images height width inputs"]
@@ -60,7 +62,5 @@ def _with_neighbours(active: Bool[Array, "..."], axis: int) -> Bool[Array, "..."
     """What is active, and what lies beside it along an axis."""
     beside = [(1, 1) if n == axis else (0, 0) for n in range(active.ndim)]
     padded, size = jnp.pad(active, beside), active.shape[axis]
-    ahead, here, behind = (
-        jax.lax.slice_in_dim(padded, n, n + size, axis=axis) for n in range(3)
-    )
+    ahead, here, behind = (jax.lax.slice_in_dim(padded, n, n + size, axis=axis) for n in range(3))
     return ahead | here | behind

@@ -6,7 +6,9 @@ from typing import Any
 import numpy as np
 
 from tapehead.cell import Cell
-from tapehead.inspection.report.examples import picture, softmax
+from tapehead.inspection.report.examples import is_image, picture, softmax
+from tapehead.inspection.report.maps import units_taken
+from tapehead.inspection.report.pack import pack
 from tapehead.inspection.report.sequences import outputs_of
 from tapehead.sequences import Sequences
 from tapehead.tasks import Task
@@ -23,6 +25,7 @@ class Classified:
     - `step`: the one that is judged; `truth`, `chosen`: the right class and the likeliest at it;
         all `(batch,)`.
     - `names`: of the classes.
+    - `model`: the network.
     """
 
     sequences: Sequences
@@ -31,6 +34,7 @@ class Classified:
     truth: np.ndarray
     chosen: np.ndarray
     names: list[str]
+    model: Cell
 
     @classmethod
     def of(cls, model: Cell, task: Task, sequences: Sequences) -> "Classified":
@@ -45,6 +49,7 @@ class Classified:
             truth=np.asarray(sequences.targets)[step, lanes],
             chosen=chance[step, lanes].argmax(axis=-1),
             names=[task.class_name(n) for n in range(chance.shape[-1])],
+            model=model,
         )
 
     def shown(self, first: int, most: int) -> list[int]:
@@ -60,13 +65,21 @@ class Classified:
         return counts.tolist()
 
     def cards(self) -> list[dict[str, Any]]:
-        """Pictures of inputs that are features, with the probability of each class."""
+        """Pictures of inputs that are features, with the probability of each class.
+
+        Where the network tells how much it computed at every position, with a map of that.
+        """
+        lanes = self.shown(8, 12)
+        inputs = np.asarray(self.sequences.inputs)[:, lanes]
+        taken = units_taken(self.model, inputs[0]) if is_image(inputs) else None
+        most = 0.0 if taken is None else float(taken.max())
         return [
             {
-                "image": picture(np.asarray(self.sequences.inputs)[:, lane]),
+                "image": picture(inputs[:, number]),
                 "truth": int(self.truth[lane]),
                 "names": self.names,
                 "probabilities": [round(float(p), 4) for p in self.chance[self.step[lane], lane]],
             }
-            for lane in self.shown(8, 12)
+            | ({} if taken is None else {"taken": pack(taken[number].T, 0, most)})
+            for number, lane in enumerate(lanes)
         ]

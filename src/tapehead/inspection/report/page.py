@@ -120,11 +120,19 @@ def _classes(content: Content) -> str:
         _lead(f"{escape(content.shown)} The first inputs of the test set, then the first mistakes.")
     ]
     if content.cards:
+        taken = content.cards[0].get("taken")
+        maps = (
+            " Over each image the number of residual units computed at every position: the warmer "
+            f"the more, up to {taken['high']:g}."
+            if taken
+            else ""
+        )
         parts.append(
             _figure(
                 "cards",
                 "<b>Classified inputs.</b> Bars are the probability the network gives to each "
-                "class after the last step; the right one is in bold, mistakes are outlined.",
+                "class after the last step; the right one is in bold, mistakes are outlined."
+                + maps,
             )
         )
     if content.confusion:

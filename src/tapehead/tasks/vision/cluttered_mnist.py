@@ -71,9 +71,7 @@ class ClutteredMnist(DigitTask):
         """The pixels of the canvas."""
         return self.side**2
 
-    def shown(
-        self, indices: Int[Array, " batch"], data: Images
-    ) -> Float[Array, "1 batch pixels"]:
+    def shown(self, indices: Int[Array, " batch"], data: Images) -> Float[Array, "1 batch pixels"]:
         """The canvases of the digits at `indices`."""
         digits, clutter = self.layers(indices, data)
         return jnp.maximum(digits, clutter).reshape(1, len(indices), -1)

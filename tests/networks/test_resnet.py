@@ -1,0 +1,204 @@
+"""Residual networks that halt: their equations, forward and gradient, and what they count."""
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from reference.finite_differences import gradient
+from reference.sact import resnet
+
+from tapehead.errors import UserError
+from tapehead.inspection import trace
+from tapehead.models import MODELS
+from tapehead.networks import ResNet
+from tapehead.networks.spatial_halting import AdaptiveBlock, HaltingScore
+from tapehead.testing import check_cell
+
+KEY = jax.random.key(0)
+SIDE, OUTPUTS = 5, 2
+SMALL = {"channels": 2, "blocks": 2, "units": 3, "stride": 1, "cost": 0.1}
+
+
+def restless(network, key=KEY):
+    """The network with scores that have much to say, each about half a time."""
+
+    def louder(part):
+        if not isinstance(part, HaltingScore):
+            return part
+        where = lambda s: s.whole.bias  # noqa: E731
+        part = eqx.tree_at(where, part, jnp.full(1, -0.3, part.whole.bias.dtype))
+        if part.around is None:
+            return part
+        return eqx.tree_at(lambda s: s.around.weight, part, 2 * part.around.weight)
+
+    return jax.tree.map(louder, network, is_leaf=lambda part: isinstance(part, HaltingScore))
+
+
+def small(halting="sact", key=KEY, **settings):
+    return restless(ResNet(SIDE**2, OUTPUTS, halting=halting, **SMALL | settings, key=key))
+
+
+def parameters(network):
+    """As the reference takes them."""
+
+    def of_unit(unit):
+        halves = [
+            (norm.scale, norm.shift, convolution.weight)
+            for norm, convolution in zip(unit.norms, unit.convolutions, strict=True)
+        ]
+        return (*halves, None if unit.shortcut is None else unit.shortcut.weight)
+
+    def of_score(score):
+        around = None if score.around is None else score.around.weight
+        return around, score.whole.weight[0], score.whole.bias[0]
+
+    blocks = [
+        ([of_unit(u) for u in block.units], [of_score(s) for s in block.scores])
+        for block in network.blocks
+    ]
+    norm, readout = network.norm, network.readout
+    return network.stem.weight, blocks, (norm.scale, norm.shift), (readout.weight, readout.bias)
+
+
+@pytest.mark.usefixtures("x64")
+@pytest.mark.parametrize("halting", ["sact", "act"])
+def test_equations(halting):
+    """Value and gradient, N being a constant."""
+    network = small(halting)
+    arrays, static = eqx.partition(network, eqx.is_inexact_array)
+    arrays = jax.tree.map(lambda x: x.astype(jnp.float64), arrays)
+    image = np.random.default_rng(1).normal(size=(SIDE, SIDE))
+
+    @eqx.filter_jit
+    @eqx.filter_value_and_grad(has_aux=True)
+    def loss(given):
+        network, image = given
+        state, y = network.step(network.initial_state(), image.ravel())
+        return jnp.sum(jnp.sin(3 * y)) + network.penalty(state), (state, y)
+
+    (value, (state, y)), (found, of_image) = loss((eqx.combine(arrays, static), jnp.asarray(image)))
+    leaves, shape = jax.tree.flatten(jax.tree.map(np.asarray, arrays))
+
+    def reference(leaves, image, counts=None):
+        network = eqx.combine(jax.tree.unflatten(shape, leaves), static)
+        return resnet(*parameters(network), image, stem_stride=1, counts=counts)
+
+    output, cost, counts = reference(leaves, image)
+    np.testing.assert_allclose(y, output, rtol=1e-9)
+    np.testing.assert_allclose(state.pondered, cost, rtol=1e-9)
+    shares = np.mean([np.bincount(n.ravel(), minlength=4) / n.size for n in counts], axis=0)
+    np.testing.assert_allclose(state.taken, shares, atol=1e-12)
+    every = np.concatenate([n.ravel() for n in counts])
+    assert len(set(every)) > (1 if halting == "sact" else 0)
+
+    def wanted(*arrays):
+        *leaves, image = arrays
+        output, cost, _ = reference(leaves, image, counts)
+        return np.sum(np.sin(3 * output)) + 0.1 * cost
+
+    np.testing.assert_allclose(value, wanted(*leaves, image), rtol=1e-9)
+    # A few entries of every array: a difference takes a pass through all of the loops.
+    rng = np.random.default_rng(2)
+    for place, (array, ours) in enumerate(
+        zip([*leaves, image], [*jax.tree.leaves(found), of_image], strict=True)
+    ):
+        index = tuple(rng.integers(0, size) for size in array.shape)
+
+        def along(entry, place=place, index=index):
+            moved = [a.copy() for a in (*leaves, image)]
+            moved[place][index] = entry
+            return wanted(*moved)
+
+        (slope,) = gradient(along, [np.asarray(array[index])])
+        np.testing.assert_allclose(ours[index], slope, rtol=1e-5, atol=1e-7)
+
+
+def test_promises():
+    check_cell(lambda key: small(key=key, channels=2, units=2), SIDE**2)
+
+
+def test_one_position_halts_without_the_others():
+    """Where it has halted the value is kept, and the others still read it."""
+    block = AdaptiveBlock(2, 2, 3, stride=1, halting="sact", epsilon=0.01, key=KEY)
+    # It halts after the first unit where the first channel is large.
+    at_once = jnp.zeros((1, 2, 3, 3)).at[0, 0, 1, 1].set(1e3)
+    quiet = eqx.tree_at(
+        lambda s: (s.whole.weight, s.around.weight), block.scores[0], (jnp.zeros((1, 2)), at_once)
+    )
+    block = eqx.tree_at(lambda b: b.scores, block, (quiet, block.scores[1]))
+    x = jax.random.normal(KEY, (1, 4, 4, 2))
+    made = jax.jit(block)(x)
+    first = block.units[0](x)
+    halted = np.asarray(first[0, :, :, 0] > 0.01)
+    assert 0 < halted.sum() < 16
+    np.testing.assert_array_equal(made.units[0][halted], 1)
+    assert (np.asarray(made.units[0])[~halted] > 1).all()
+    np.testing.assert_allclose(made.output[0][halted], first[0][halted], rtol=1e-5)
+    assert not np.allclose(made.output[0][~halted], first[0][~halted])
+
+
+def test_the_control_computes_everything_and_costs_nothing():
+    network = small("none")
+    xs = jax.random.normal(KEY, (1, 3, SIDE**2))
+    state, ys = network.unroll(network.initial_state((3,)), xs)
+    np.testing.assert_array_equal(network.penalty(state), np.zeros(3))
+    found = network.metrics(state)
+    np.testing.assert_allclose(found["units"], np.tile([0, 0, 0, 1], (3, 1)))
+    # 5×5 from 25 positions; then a block of 25 positions and one of 9, which halves and doubles.
+    stem, first, second = 25 * 25 * 2, 25 * 3 * 2 * 36, 9 * (72 + 144 + 8 + 2 * 2 * 144)
+    expected = (stem + first + second + 8) / 1e6
+    np.testing.assert_allclose(found["computation"], np.full(3, expected), rtol=1e-6)
+    assert not jax.tree.leaves([block.scores for block in network.blocks])
+    assert ys.shape == (1, 3, OUTPUTS)
+
+
+def test_what_is_left_out_is_not_counted():
+    """A single position needs the first convolution around it, and the second one there alone."""
+    unit = small().blocks[0].units[1]
+    active = jnp.zeros((2, 5, 5, 1), bool).at[0, 0, 0].set(True).at[1, 2, 2].set(True)
+    np.testing.assert_allclose(unit.products(active), [5 * 36e-6, 10 * 36e-6], rtol=1e-6)
+
+
+def test_a_trace_shows_the_maps():
+    network = small()
+    seen = trace(network, jax.random.normal(KEY, (2, SIDE**2)))
+    maps = seen.find("units.0"), seen.find("units.1")
+    assert [m.shape for m in maps] == [(2, 5, 5), (2, 3, 3)]
+    shares = [np.bincount(np.ravel(m[0]).astype(int), minlength=4) / m[0].size for m in maps]
+    np.testing.assert_allclose(seen.find("taken")[0], np.mean(shares, axis=0), rtol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"units": 0}, "ResNetModel: units must be at least 1, got 0"),
+        ({"channels": 0}, "ResNetModel: channels must be at least 1, got 0"),
+        ({"stride": 0}, "ResNetModel: stride must be at least 1, got 0"),
+        (
+            {"halting": "sakt"},
+            "ResNetModel: halting must be one of none, act, sact, got 'sakt'; did you mean 'sact'?",
+        ),
+        (
+            {"halting": "act", "ponder_cost": -1.0},
+            "ResNetModel: ponder_cost must be at least 0, got -1.0",
+        ),
+        (
+            {"halting": "act", "ponder_epsilon": 1.0},
+            "ResNetModel: ponder_epsilon must be above 0 and below 1, got 1.0",
+        ),
+        ({"ponder_cost": 0.1}, "ResNetModel: ponder_cost needs halting, such as sact"),
+    ],
+)
+def test_mistakes_are_named(settings, message):
+    with pytest.raises(UserError) as raised:
+        MODELS["resnet"](**settings)
+    assert str(raised.value) == message
+
+
+def test_only_square_images_are_taken():
+    with pytest.raises(UserError, match="ResNet: needs square images .* got 63 features; take a"):
+        MODELS["resnet"]().build(63, 10, key=KEY)
+    for setting, value in (("epsilon", 0.0), ("cost", -1.0), ("halting", "sometimes")):
+        with pytest.raises(UserError, match=f"ResNet: {setting} must be"):
+            ResNet(9, 2, **{setting: value}, key=KEY)
