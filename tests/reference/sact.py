@@ -11,7 +11,7 @@ def sigmoid(x):
 
 
 def convolution(W, x, stride=1):
-    """W (outputs, inputs, window, window) over x (height, width, inputs), zeros beyond the edges."""
+    """W (outputs, inputs, window, window) over x (height, width, inputs), zeros beyond its edges."""
     outputs, _, window, _ = W.shape
     sides = [-(-side // stride) for side in x.shape[:2]]
     # As many zeros before as after, or one fewer.
@@ -20,10 +20,10 @@ def convolution(W, x, stride=1):
         for places, side in zip(sides, x.shape[:2])  # noqa: B905
     ]
     y = np.zeros((*sides, outputs))
-    for i, j, k, l in np.ndindex(*sides, window, window):
-        row, column = first[0] + i * stride + k, first[1] + j * stride + l
+    for i, j, k, m in np.ndindex(*sides, window, window):
+        row, column = first[0] + i * stride + k, first[1] + j * stride + m
         if 0 <= row < x.shape[0] and 0 <= column < x.shape[1]:
-            y[i, j] += W[:, :, k, l] @ x[row, column]
+            y[i, j] += W[:, :, k, m] @ x[row, column]
     return y
 
 
@@ -94,4 +94,4 @@ def resnet(stem, blocks, norm_parameters, readout, image, *, stem_stride, counts
         total += cost
         every.append(found)
     W, b = readout
-    return W @ np.maximum(norm(*norm_parameters, x), 0).mean(axis=(0, 1)) + b, total, every
+    return W @ np.maximum(norm(*norm_parameters, x), 0).max(axis=(0, 1)) + b, total, every

@@ -12,12 +12,12 @@ MILLION = 1e6
 
 
 class Convolution(eqx.Module):
-    """A convolution, zeros beyond the edges: y_ij = Σ_kl W_kl x_{si+k, sj+l}, s the stride.
+    """A convolution, zeros beyond the edges: y_ij = Σ_km W_km x_{si+k, sj+m}, s the stride.
 
     **Attributes:**
 
     - `weight`: W, `(outputs, inputs, window, window)`, drawn from a normal distribution of variance
-        2 / (inputs window²), which suits what ReLU comes after.
+        2 / (inputs window²), which suits what has gone through ReLU, times the square of `gain`.
     - `stride`: pixels from one place of the window to the next.
 
     Source of the variance: He, Zhang, Ren and Sun, "Delving deep into rectifiers" (2015).
@@ -27,9 +27,16 @@ class Convolution(eqx.Module):
     stride: int = eqx.field(static=True)
 
     def __init__(
-        self, inputs: int, outputs: int, window: int, *, stride: int = 1, key: PRNGKeyArray
+        self,
+        inputs: int,
+        outputs: int,
+        window: int,
+        *,
+        stride: int = 1,
+        gain: float = 1.0,
+        key: PRNGKeyArray,
     ):
-        deviation = math.sqrt(2 / (inputs * window**2))
+        deviation = gain * math.sqrt(2 / (inputs * window**2))
         shape = (outputs, inputs, window, window)
         self.weight = deviation * jax.random.normal(key, shape, jnp.float32)
         self.stride = stride
@@ -45,9 +52,9 @@ class Convolution(eqx.Module):
         # convolutions take ten times as long on a CPU.
         windows = jnp.concatenate(
             [
-                x[:, k : k + rows[-1] + 1 : self.stride, l : l + columns[-1] + 1 : self.stride]
+                x[:, k : k + rows[-1] + 1 : self.stride, m : m + columns[-1] + 1 : self.stride]
                 for k in range(window)
-                for l in range(window)
+                for m in range(window)
             ],
             axis=-1,
         )

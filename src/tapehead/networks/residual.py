@@ -8,6 +8,10 @@ from jaxtyping import Array, Bool, Float, PRNGKeyArray
 from tapehead.cells import LayerNorm
 from tapehead.networks.convolution import MILLION, Convolution
 
+GENTLE = 0.3
+"""How much of the usual size a unit's second convolution has at first, so that what it adds is small
+beside what goes around it, and many units in a row are no harder to begin with than one."""
+
 
 class ResidualUnit(eqx.Module):
     """u(x) = P x + C₂ ∗ relu(norm(C₁ ∗ relu(norm(x)))), the C being 3×3 convolutions.
@@ -29,7 +33,7 @@ class ResidualUnit(eqx.Module):
         self.norms = LayerNorm(inputs), LayerNorm(channels)
         self.convolutions = (
             Convolution(inputs, channels, 3, stride=stride, key=keys[0]),
-            Convolution(channels, channels, 3, key=keys[1]),
+            Convolution(channels, channels, 3, gain=GENTLE, key=keys[1]),
         )
         same = inputs == channels and stride == 1
         self.shortcut = (
@@ -50,12 +54,16 @@ class ResidualUnit(eqx.Module):
 
         The first convolution is then needed at these and at their neighbours.
         """
-        near = jnp.sum(_with_neighbours(_with_neighbours(active, 1), 2), axis=(1, 2, 3))
-        wanted = jnp.sum(active, axis=(1, 2, 3))
+        near = self._counted(_with_neighbours(_with_neighbours(active, 1), 2))
+        wanted = self._counted(active)
         first, second = (convolution.products / MILLION for convolution in self.convolutions)
         if self.shortcut is not None:
             second += self.shortcut.products / MILLION
         return near * first + wanted * second
+
+    def _counted(self, active: Bool[Array, "images rows columns 1"]) -> Float[Array, " images"]:
+        dtype = self.convolutions[0].weight.dtype
+        return jnp.sum(active, axis=(1, 2, 3), dtype=dtype)
 
 
 def _with_neighbours(active: Bool[Array, "..."], axis: int) -> Bool[Array, "..."]:

@@ -39,7 +39,7 @@ class ResNet(Cell):
 
         x⁰ = W ∗ image                       5×5, a position for every `stride` pixels
         x^b = block_b(x^{b−1})               from the second on with stride 2 and twice the channels
-        y = readout(mean over positions of relu(norm(x^B)))
+        y = readout(maximum over positions of relu(norm(x^B)))
 
     Every block is an `AdaptiveBlock` of as many residual units, and ends by `halting`: `"none"`,
     `"act"` (one image after the other) or `"sact"` (one position after the other). What the units
@@ -57,7 +57,7 @@ class ResNet(Cell):
     **Raises:** `UserError` for an image that is not square, or a setting out of its range.
 
     Source: Figurnov et al., "Spatially adaptive computation time for residual networks" (2017);
-    sizes, the stem and the norm are ours.
+    sizes, the stem, the norm and the maximum are ours.
     """
 
     stem: Convolution
@@ -158,7 +158,11 @@ class ResNet(Cell):
         for block in self.blocks:
             computed.append(block(maps))
             maps = computed[-1].output
-        seen = jnp.mean(jax.nn.relu(self.norm(maps)), axis=(1, 2))
+        features = jax.nn.relu(self.norm(maps)).reshape(len(maps), -1, maps.shape[-1])
+        # The gradient of a maximum looks for what equals it, of which there is nothing where the
+        # compiler computes the features anew and rounds them otherwise; this one has its place.
+        place = jnp.argmax(features, axis=1, keepdims=True)
+        seen = jnp.take_along_axis(features, place, axis=1)[:, 0]
         return self.readout(seen).reshape(*x.shape[:-1], -1), computed
 
     def _taken(self, x: Float[Array, "*batch pixels"], computed: list[Computed]) -> ResNetState:

@@ -42,7 +42,8 @@ class HaltingScore(eqx.Module):
     def products(self, active: Bool[Array, "images height width 1"]) -> Float[Array, " images"]:
         """Millions of multiplications where only the `active` positions are wanted."""
         each = 0 if self.around is None else self.around.products
-        return jnp.sum(active, axis=(1, 2, 3)) * (each / MILLION)
+        wanted = jnp.sum(active, axis=(1, 2, 3), dtype=self.whole.weight.dtype)
+        return wanted * (each / MILLION)
 
 
 class Computed(NamedTuple):
@@ -126,14 +127,14 @@ class AdaptiveBlock(eqx.Module):
                 x = jnp.where(active, unit(x), x)
             h = jnp.zeros_like(total)
             computing = jnp.broadcast_to(active, everywhere)
-            products = products + unit.products(computing).astype(x.dtype)
+            products = products + unit.products(computing)
             if number < len(self.scores):
                 h = self.scores[number](x)
-                products = products + self.scores[number].products(computing).astype(x.dtype)
+                products = products + self.scores[number].products(computing)
             halts = (total + h >= 1 - self.epsilon) | (number == len(self.units) - 1)
             p = jnp.where(active, jnp.where(halts, 1 - total, h), 0)
             output, total = output + p * x, total + p
-            units = units + active
+            units = units + active.astype(x.dtype)
             if self.scores:
                 cost = cost + jnp.where(active, 1 + jnp.where(halts, p, 0), 0)
             active &= ~halts
