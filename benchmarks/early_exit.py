@@ -2,12 +2,12 @@
 
     python benchmarks/early_exit.py [--threads 2] [--repeats 10]
 
-Both sides are one compiled program, adaptive computation time of at most 20 sub-steps around a cell,
-at batch 32 over 20 steps of 32 numbers; only the halting unit's bias differs, so that all sequences
-halt after one sub-step at every step, or all after ten. `forward` is the outputs, `training` also
-the gradient of their mean square and the ponder cost. The repeats are interleaved; the ratio is the
-time of ten sub-steps over that of one, the median over the pairs, with the quartiles beside it. The
-process is bound to `--threads` cores (on Linux).
+Both sides are one compiled program, adaptive computation time of at most 20 sub-steps around a
+cell, at batch 32 over 20 steps of 32 numbers; only the halting unit's bias differs, so that all
+sequences halt after one sub-step at every step, or all after ten. `forward` is the outputs,
+`training` also the gradient of their mean square and the ponder cost. The repeats are interleaved;
+the ratio is the time of ten sub-steps over that of one, the median over the pairs, with the
+quartiles beside it. The process is bound to `--threads` cores (on Linux).
 """
 
 import math

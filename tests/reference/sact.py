@@ -11,7 +11,7 @@ def sigmoid(x):
 
 
 def convolution(W, x, stride=1):
-    """W (outputs, inputs, window, window) over x (height, width, inputs), zeros beyond its edges."""
+    """W (outputs, inputs, window, window) over x (height, width, inputs), which zeros surround."""
     outputs, _, window, _ = W.shape
     sides = [-(-side // stride) for side in x.shape[:2]]
     # As many zeros before as after, or one fewer.

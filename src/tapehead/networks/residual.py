@@ -9,8 +9,8 @@ from tapehead.cells import LayerNorm
 from tapehead.networks.convolution import MILLION, Convolution
 
 GENTLE = 0.3
-"""How much of the usual size a unit's second convolution has at first, so that what it adds is small
-beside what goes around it, and many units in a row are no harder to begin with than one."""
+"""How much of the usual size a unit's second convolution has at first, so that what it adds is
+small beside what goes around it, and many units are no harder to begin with than one."""
 
 
 class ResidualUnit(eqx.Module):

@@ -23,7 +23,8 @@ class ResNetState(NamedTuple):
 
     **Attributes:**
 
-    - `pondered`: what is paid for since the sequence began, `(*batch,)`: Σ ρ over images and blocks.
+    - `pondered`: what is paid for since the sequence began, `(*batch,)`: Σ ρ over images and
+        blocks.
     - `taken`: the share of positions at which n units of a block were computed, n = 0 … L, summed
         over images: `(*batch, L + 1)`.
     - `products`: millions of multiplications since then, `(*batch,)`.

@@ -155,7 +155,7 @@ def _check_shapes(cell: Cell, x: Array, batch: tuple[int, ...]) -> None:
         f"the penalty is one number a lane {where}: {penalty.shape} is not {batch}"
     )
     for name, value in metrics.items():
-        assert value.shape[: len(batch)] == batch and value.ndim <= len(batch) + 1, (
+        assert value.shape in (batch, (*batch, *value.shape[-1:])), (
             f"metrics are one number or distribution a lane {where}: {name} has shape "
             f"{value.shape}, not {batch}"
         )

@@ -106,8 +106,8 @@ def evaluate(
         be held.
     - `data`: what `task.data()` gives, if it is at hand.
 
-    **Returns:** a number for each metric, and what `Task.summary` makes of them. Of a count that the
-    network gives the distribution of, such as `ponder`, the mean, and under `ponder_p10`,
+    **Returns:** a number for each metric, and what `Task.summary` makes of them. Of a count that
+    the network gives the distribution of, such as `ponder`, the mean, and under `ponder_p10`,
     `ponder_p50` and `ponder_p90` what 10, 50 and 90 % of the inputs take at most.
     """
     at_least("evaluate", 1, size=size, batch=batch)

@@ -220,9 +220,9 @@ def _thoughts(thoughts: list[Thought]) -> str:
         )
 
     caption = (
-        "<b>How long it thought over each symbol.</b> The height of a bar is the number of sub-steps "
-        "taken while the symbol below it was read; point at it for the number. Look for the places "
-        "where something new begins: after a space, a stop, the end of a line."
+        "<b>How long it thought over each symbol.</b> The height of a bar is the number of "
+        "sub-steps taken while the symbol below it was read; point at it for the number. Look for "
+        "the places where something new begins: after a space, a stop, the end of a line."
     )
     return f"<figure>{''.join(map(bars, thoughts))}<figcaption>{caption}</figcaption></figure>"
 

@@ -51,7 +51,7 @@ def surprises(model: Cell, stream: Array, vocabulary: Vocabulary) -> Passage:
 
 
 def thoughts(model: Cell, stream: Array, vocabulary: Vocabulary) -> list[Thought]:
-    """The sub-steps taken over each symbol of the beginning of a stream, by every layer that ponders.
+    """The sub-steps taken over each symbol of a stream's beginning, by every layer that ponders.
 
     After Graves, "Adaptive computation time for recurrent neural networks" (2016), figure 10.
     """
