@@ -6,8 +6,8 @@ from typing import Any
 import numpy as np
 
 from tapehead.cell import Cell
-from tapehead.inspection.report.examples import is_image, picture, softmax
 from tapehead.inspection.maps import units_taken
+from tapehead.inspection.report.examples import is_image, picture, softmax
 from tapehead.inspection.report.pack import pack
 from tapehead.inspection.report.sequences import outputs_of
 from tapehead.sequences import Sequences
