@@ -5,18 +5,19 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from reference.sact import resnet
+from reference.sact import convolution, resnet
 
 from tapehead.errors import UserError
 from tapehead.inspection import trace
 from tapehead.models import MODELS
 from tapehead.networks import ResNet
+from tapehead.networks.convolution import Convolution
 from tapehead.networks.spatial_halting import AdaptiveBlock, HaltingScore
 from tapehead.testing import check_cell
 
 KEY = jax.random.key(0)
 SIDE, OUTPUTS = 4, 2
-SMALL = {"channels": 2, "blocks": 2, "units": 3, "stride": 1, "cost": 0.1}
+SMALL = {"channels": 2, "blocks": 1, "units": 3, "stride": 1, "cost": 0.1}
 
 
 def restless(network, key=KEY):
@@ -61,10 +62,13 @@ def parameters(network):
 
 
 @pytest.mark.usefixtures("x64")
-@pytest.mark.parametrize(("halting", "settings"), [("sact", {}), ("act", {"blocks": 1})])
-def test_equations(halting, settings):
+@pytest.mark.parametrize(
+    ("halting", "blocks"),
+    [("sact", 1), *(pytest.param(h, 2, marks=pytest.mark.slow) for h in ("sact", "act"))],
+)  # pytest -m slow tests/networks/test_resnet.py
+def test_equations(halting, blocks):
     """Value and gradient, N being a constant: by each array, along some direction."""
-    network = small(halting, **settings)
+    network = small(halting, blocks=blocks)
     arrays, static = eqx.partition(network, eqx.is_inexact_array)
     arrays = jax.tree.map(lambda x: x.astype(jnp.float64), arrays)
     image = np.random.default_rng(1).normal(size=(SIDE, SIDE))
@@ -110,8 +114,18 @@ def test_equations(halting, settings):
         np.testing.assert_allclose(np.sum(slope * way), expected, rtol=1e-5, atol=1e-7)
 
 
-def test_promises():
-    check_cell(lambda key: small(key=key, blocks=1, units=2), SIDE**2)
+@pytest.mark.slow  # pytest -m slow tests/networks/test_resnet.py
+@pytest.mark.parametrize("halting", ["sact", "act"])
+def test_promises(halting):
+    check_cell(lambda key: small(halting, key=key, units=2), SIDE**2)
+
+
+@pytest.mark.parametrize(("side", "window", "stride"), [(5, 3, 2), (4, 3, 2), (7, 5, 3), (1, 5, 2)])
+def test_windows_lie_as_in_the_reference(side, window, stride):
+    layer = Convolution(2, 3, window, stride=stride, key=KEY)
+    x = np.random.default_rng(0).normal(size=(2, side, side, 2)).astype(np.float32)
+    expected = [convolution(np.asarray(layer.weight), image, stride) for image in x]
+    np.testing.assert_allclose(layer(jnp.asarray(x)), expected, atol=1e-5)
 
 
 def test_one_position_halts_without_the_others():
@@ -135,15 +149,15 @@ def test_one_position_halts_without_the_others():
 
 
 def test_the_control_computes_everything_and_costs_nothing():
-    network = small("none")
+    network = small("none", blocks=2, units=2)
     xs = jax.random.normal(KEY, (1, 3, SIDE**2))
     unroll = eqx.filter_jit(lambda xs: network.unroll(network.initial_state((3,)), xs))
     state, ys = unroll(xs)
     np.testing.assert_array_equal(network.penalty(state), np.zeros(3))
     found = network.metrics(state)
-    np.testing.assert_allclose(found["units"], np.tile([0, 0, 0, 1], (3, 1)))
+    np.testing.assert_allclose(found["units"], np.tile([0, 0, 1], (3, 1)))
     # 5×5 at 16 positions; then a block of 16 positions and one of 4, which halves and doubles.
-    stem, first, second = 16 * 25 * 2, 16 * 3 * 2 * 36, 4 * (72 + 144 + 8 + 2 * 2 * 144)
+    stem, first, second = 16 * 25 * 2, 16 * 2 * 2 * 36, 4 * (72 + 144 + 8 + 2 * 144)
     expected = (stem + first + second + 8) / 1e6
     np.testing.assert_allclose(found["computation"], np.full(3, expected), rtol=1e-6)
     assert not jax.tree.leaves([block.scores for block in network.blocks])
@@ -157,13 +171,15 @@ def test_what_is_left_out_is_not_counted():
     np.testing.assert_allclose(unit.products(active), [5 * 36e-6, 10 * 36e-6], rtol=1e-6)
 
 
-def test_a_trace_shows_the_maps():
-    network = small()
-    seen = trace(network, jax.random.normal(KEY, (2, SIDE**2)))
-    maps = seen.find("units.0"), seen.find("units.1")
-    assert [m.shape for m in maps] == [(2, 4, 4), (2, 2, 2)]
-    shares = [np.bincount(np.ravel(m[0]).astype(int), minlength=4) / m[0].size for m in maps]
-    np.testing.assert_allclose(seen.find("taken")[0], np.mean(shares, axis=0), rtol=1e-5)
+def test_a_trace_shows_the_maps_and_an_image_halts_at_once():
+    network = small("act")
+    seen = trace(network, jax.random.normal(KEY, (3, SIDE**2)))
+    maps = np.asarray(seen.find("units.0"))
+    assert maps.shape == (3, SIDE, SIDE)
+    counts = maps[:, :1, :1]
+    np.testing.assert_array_equal(maps, np.broadcast_to(counts, maps.shape))
+    shares = np.eye(4)[counts.ravel().astype(int)]
+    np.testing.assert_array_equal(seen.find("taken"), np.cumsum(shares, axis=0))
 
 
 @pytest.mark.parametrize(

@@ -13,6 +13,7 @@ from tapehead.inspection.report.charts import learning_charts, size_charts
 from tapehead.inspection.report.classified import Classified
 from tapehead.inspection.report.content import Content
 from tapehead.inspection.report.episodes import episodes
+from tapehead.inspection.report.examples import is_image
 from tapehead.inspection.report.sequences import (
     EACH,
     draw,
@@ -80,7 +81,9 @@ def _seen(model: Cell, task: Task, seed: int) -> dict[str, Any]:
         task = next(iter(task.evaluations().values()), task.validation())
     data = task.data()
     drawn = draw(model, sizes_shown(task), key, data)
-    memory = [inside(one) for one in drawn[::EACH]]
+    # An image at a single step leaves nothing to be seen over time.
+    over_time = not is_image(np.asarray(drawn[0].sequence.inputs))
+    memory = [inside(one) for one in drawn[::EACH]] if over_time else []
     seen: dict[str, Any] = {"memory": memory, "external": has_memory(drawn[0])}
     if isinstance(task, Omniglot):
         return seen | episodes(model, task, key, data)
