@@ -81,9 +81,7 @@ def _seen(model: Cell, task: Task, seed: int) -> dict[str, Any]:
         task = next(iter(task.evaluations().values()), task.validation())
     data = task.data()
     drawn = draw(model, sizes_shown(task), key, data)
-    # An image at a single step leaves nothing to be seen over time.
-    over_time = not is_image(np.asarray(drawn[0].sequence.inputs))
-    memory = [inside(one) for one in drawn[::EACH]] if over_time else []
+    memory = [inside(one) for one in drawn[::EACH]]
     seen: dict[str, Any] = {"memory": memory, "external": has_memory(drawn[0])}
     if isinstance(task, Omniglot):
         return seen | episodes(model, task, key, data)
@@ -101,6 +99,8 @@ def _seen(model: Cell, task: Task, seed: int) -> dict[str, Any]:
         found = Classified.of(model, task, batch)
         seen |= {"confusion": found.confusion(), "classes": found.names}
         if vocabulary is None:
+            if is_image(np.asarray(batch.inputs)):
+                seen["memory"] = []  # a single step leaves nothing to be seen over time
             return seen | {"cards": found.cards()}
         return seen | {"passages": verdicts(found, vocabulary)}
     return seen | {"examples": [example(one) for one in drawn]}
