@@ -33,7 +33,7 @@ def test_a_text_is_drawn_with_the_thought_over_every_symbol():
     keys = jax.random.split(jax.random.key(0), 4)
     inner = Ponder(Elman(3, 2, key=keys[0]), max_steps=3, halting="repeat", key=keys[1])
     model = Chain(Embedding(2, 2, key=keys[2]), inner, Linear(2, 2, key=keys[3]))
-    (told,) = thoughts(model, np.array([0, 1, 1], np.uint8), Vocabulary.of("a<"))
+    (told,) = thoughts(model, np.array([1, 0, 0], np.uint8), Vocabulary.of("<a"))
     assert told.taken == [("a", 3.0), ("<", 3.0), ("<", 3.0)]
     told.taken[0] = ("\n", 1.5)
     page = _thoughts([told])

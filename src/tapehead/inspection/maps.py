@@ -2,6 +2,7 @@
 
 import math
 
+import jax.numpy as jnp
 import numpy as np
 
 from tapehead.cell import Cell
@@ -15,10 +16,10 @@ def units_taken(model: Cell, images: np.ndarray) -> np.ndarray | None:
 
     After Figurnov et al., "Spatially adaptive computation time for residual networks" (2017).
     """
-    side = math.isqrt(images.shape[-1])
-    if not any(matches(name, "units.*") for name in fields_of(model, images[None])):
+    side, inputs = math.isqrt(images.shape[-1]), jnp.asarray(images)[None]
+    if not any(matches(name, "units.*") for name in fields_of(model, inputs)):
         return None
-    blocks = trace(model, images[None], fields=("units.*",)).fields.values()
+    blocks = trace(model, inputs, fields=("units.*",)).fields.values()
     return np.sum([_enlarged(np.asarray(block)[0], side) for block in blocks], axis=0)
 
 

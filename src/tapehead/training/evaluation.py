@@ -123,7 +123,7 @@ def evaluate(
             found.setdefault(name, []).append(np.asarray(value)[: total - first])
     means: dict[str, float] = {}
     for name, values in found.items():
-        mean = np.mean(np.concatenate(values), axis=0, dtype=np.float64)
+        mean = np.asarray(np.mean(np.concatenate(values), axis=0, dtype=np.float64))
         means |= _described(name, mean) if mean.ndim else {name: float(mean)}
     return task.summary(means)
 
