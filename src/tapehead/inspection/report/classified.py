@@ -25,7 +25,6 @@ class Classified:
     - `step`: the one that is judged; `truth`, `chosen`: the right class and the likeliest at it;
         all `(batch,)`.
     - `names`: of the classes.
-    - `model`: the network.
     """
 
     sequences: Sequences
@@ -34,7 +33,6 @@ class Classified:
     truth: np.ndarray
     chosen: np.ndarray
     names: list[str]
-    model: Cell
 
     @classmethod
     def of(cls, model: Cell, task: Task, sequences: Sequences) -> "Classified":
@@ -49,7 +47,6 @@ class Classified:
             truth=np.asarray(sequences.targets)[step, lanes],
             chosen=chance[step, lanes].argmax(axis=-1),
             names=[task.class_name(n) for n in range(chance.shape[-1])],
-            model=model,
         )
 
     def shown(self, first: int, most: int) -> list[int]:
@@ -64,14 +61,14 @@ class Classified:
         np.add.at(counts, (self.truth, self.chosen), 1)
         return counts.tolist()
 
-    def cards(self) -> list[dict[str, Any]]:
+    def cards(self, model: Cell) -> list[dict[str, Any]]:
         """Pictures of inputs that are features, with the probability of each class.
 
-        Where the network tells how much it computed at every position, with a map of that.
+        Where `model`, the network, tells how much it computed at every position, with a map of it.
         """
         lanes = self.shown(8, 12)
         inputs = np.asarray(self.sequences.inputs)[:, lanes]
-        taken = units_taken(self.model, inputs[0]) if is_image(inputs) else None
+        taken = units_taken(model, inputs[0]) if is_image(inputs) else None
         most = 0.0 if taken is None else float(taken.max())
         return [
             {

@@ -101,7 +101,7 @@ def _seen(model: Cell, task: Task, seed: int) -> dict[str, Any]:
         if vocabulary is None:
             if is_image(np.asarray(batch.inputs)):
                 seen["memory"] = []  # a single step leaves nothing to be seen over time
-            return seen | {"cards": found.cards()}
+            return seen | {"cards": found.cards(model)}
         return seen | {"passages": verdicts(found, vocabulary)}
     return seen | {"examples": [example(one) for one in drawn]}
 
