@@ -110,10 +110,12 @@ class Cell(eqx.Module):
         """Extra loss that `state` gathered since its sequence began; zero by default."""
         return jnp.zeros(())
 
-    def metrics(self, state: State) -> dict[str, Float[Array, "*batch"]]:
+    def metrics(self, state: State) -> dict[str, Array]:
         """Named measures of what happened since the sequence of `state` began; none by default.
 
-        Evaluations report their means beside the task's metrics.
+        Each is a number, `(*batch,)`, or how a count was distributed: the shares of 0, 1, 2, …,
+        `(*batch, counts)`. Evaluations report means beside the task's metrics, and quantiles of
+        distributions.
         """
         return {}
 

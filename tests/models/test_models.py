@@ -30,10 +30,11 @@ SMALL = {
     "sam": {"slots": 6, "width": 3, "heads": 1, "reads": 2, "controller_size": 5},
     "sdnc": {"slots": 6, "heads": 1, "reads": 1, "link_entries": 1, "controller_size": 5},
     "dnc": {"slots": 4, "width": 3, "controller_size": 5, "link_entries": 2},
+    "resnet": {"channels": 2, "blocks": 1, "units": 2},
 }
 
 
-def shape_of(model, *, tokens=False, input_size=3):
+def shape_of(model, *, tokens=False, input_size=4):
     """The shape of the outputs, without running anything."""
 
     def outputs(key):
@@ -55,18 +56,19 @@ def test_features_in_outputs_out(name):
 
 @pytest.mark.parametrize("name", MODELS)
 def test_symbols_in_outputs_out(name):
-    assert shape_of(MODELS[name](**SMALL[name], embedding=7), tokens=True) == (5, 6, 2)
+    assert shape_of(MODELS[name](**SMALL[name], embedding=9), tokens=True) == (5, 6, 2)
 
 
 @pytest.mark.parametrize("name", MODELS)
 def test_every_setting_reaches_the_network(name):
     """Each changes what is computed."""
     model = MODELS[name](**SMALL[name])
-    key, xs = jax.random.key(0), jnp.ones((3, 2, 3))
+    # Four features may be an image of two by two.
+    key, xs = jax.random.key(0), jnp.ones((3, 2, 4))
 
     def jaxpr(model):
         def outputs(key):
-            network = model.build(3, 2, key=key)
+            network = model.build(4, 2, key=key)
             # Some memories have another size outside training.
             tested = run(network, xs) if hasattr(model, "training_slots") else None
             return run(network, xs, key=key), tested
@@ -127,6 +129,11 @@ def test_every_setting_reaches_the_network(name):
         "bypass_dropout": 0.5,
         "discount": 0.5,
         "paired": 3,
+        "channels": 3,
+        "blocks": 2,
+        "units": 3,
+        "stride": 1,
+        "halting": "sact",
     }
     before = jaxpr(model)
     for field in dataclasses.fields(model):

@@ -24,14 +24,18 @@ class PonderState(NamedTuple):
 
     - `inner`: the inner cell's state.
     - `pondered`: what is paid for since the sequence began, `(*batch,)`: Σ_t ρ_t.
-    - `thoughts`: sub-steps since then, `(*batch,)`: Σ_t N(t).
-    - `inputs`: steps since then, `(*batch,)`.
+    - `taken`: at how many steps since then n sub-steps were taken, n = 0 … max_steps:
+        `(*batch, max_steps + 1)`.
     """
 
     inner: State
     pondered: Float[Array, "*batch"]
-    thoughts: Float[Array, "*batch"]
-    inputs: Float[Array, "*batch"]
+    taken: Float[Array, "*batch counts"]
+
+    @property
+    def thoughts(self) -> Float[Array, "*batch"]:
+        """Sub-steps since the sequence began: Σ_t N(t)."""
+        return self.taken @ jnp.arange(self.taken.shape[-1], dtype=self.taken.dtype)
 
 
 class Ponder(Cell):
@@ -152,9 +156,9 @@ class Ponder(Cell):
         """The inner cell's; nothing pondered yet."""
         return PonderState(self.cell.initial_state(batch, key=key), *self._nothing(batch))
 
-    def _nothing(self, batch: tuple[int, ...]) -> tuple[Array, Array, Array]:
-        zero = jnp.zeros(batch, self.halt.weight.dtype)
-        return zero, zero, zero
+    def _nothing(self, batch: tuple[int, ...]) -> tuple[Array, Array]:
+        zero = jnp.zeros((*batch, self.max_steps + 1), self.halt.weight.dtype)
+        return zero[..., 0], zero
 
     def step(
         self, state: PonderState, x: Float[Array, "*batch features"]
@@ -170,11 +174,12 @@ class Ponder(Cell):
         # Of what has no gradient there is no mean.
         mean = self.keep == "mean"
         inner = eqx.combine(thought.inner, path.inner) if mean else path.inner
+        taken = thought.steps.astype(jnp.int32)
+        number = jax.nn.one_hot(taken, self.max_steps + 1, dtype=state.taken.dtype)
         after = PonderState(
             select(active, inner, state.inner),
             state.pondered + thought.cost,
-            state.thoughts + thought.steps,
-            state.inputs + active.astype(state.inputs.dtype),
+            state.taken + jnp.where(active[..., None], number, 0),
         )
         return after, thought.output
 
@@ -211,10 +216,10 @@ class Ponder(Cell):
         """τ Σ_t ρ_t, and what the inner cell adds."""
         return self.cost * state.pondered + self.cell.penalty(state.inner)
 
-    def metrics(self, state: PonderState) -> dict[str, Float[Array, "*batch"]]:
-        """`ponder`: sub-steps an input, on average over the sequence; and the inner cell's."""
-        mean = state.thoughts / jnp.maximum(state.inputs, 1)
-        return {"ponder": mean} | self.cell.metrics(state.inner)
+    def metrics(self, state: PonderState) -> dict[str, Array]:
+        """`ponder`: sub-steps an input, as a distribution; and the inner cell's."""
+        inputs = jnp.maximum(jnp.sum(state.taken, axis=-1, keepdims=True), 1)
+        return {"ponder": state.taken / inputs} | self.cell.metrics(state.inner)
 
     def observe(self, state: PonderState, x: Float[Array, "*batch features"]) -> dict[str, Any]:
         """`ponder`, the sub-steps of this step, and `ponder_cost`, ρ_t: `(*batch,)` each.
@@ -225,9 +230,10 @@ class Ponder(Cell):
         inner = self.cell.observe(state.inner, _flagged(x, jnp.int32(0)))
         return {"ponder": thought.steps, "ponder_cost": thought.cost, "inner": inner}
 
-    def shown(self, state: PonderState) -> PonderState:
-        """What the inner cell shows."""
-        return state._replace(inner=self.cell.shown(state.inner))
+    def shown(self, state: PonderState) -> dict[str, Any]:
+        """What the inner cell shows, and what was pondered and taken in all."""
+        inner = self.cell.shown(state.inner)
+        return {"inner": inner, "pondered": state.pondered, "thoughts": state.thoughts}
 
 
 def _flagged(x: Array, number: Int[Array, ""]) -> Array:

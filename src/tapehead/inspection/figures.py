@@ -197,6 +197,33 @@ def fields(trace: Trace, *patterns: str) -> "Figure":
     return figure
 
 
+def computation(images: Any, taken: Any) -> "Figure":
+    """How much was computed where: maps over images, both `(images, side, side)`.
+
+    As in Figurnov et al. (2017), figure 1. `tapehead.inspection.maps.units_taken` makes the maps.
+
+    **Raises:** `UserError` if they are not alike.
+    """
+    images, taken = np.asarray(images), np.asarray(taken)
+    if images.shape != taken.shape or images.ndim != 3:
+        raise UserError(
+            "figures: expected images and maps of shape (images, side, side), got "
+            f"{images.shape} and {taken.shape}"
+        )
+    columns = min(6, len(images))
+    rows = -(-len(images) // columns)
+    figure = _figure(rows, width=1.45 * columns, height=1.4, columns=columns)
+    for axes in figure.axes:
+        axes.axis("off")
+    drawn = None
+    for axes, image, of_image in zip(figure.axes, images, taken, strict=False):
+        axes.imshow(1 - image, cmap="gray", vmin=0, vmax=1)
+        drawn = axes.imshow(of_image, cmap="YlOrRd", vmin=0, vmax=taken.max(), alpha=0.62)
+    if drawn is not None:
+        figure.colorbar(drawn, ax=figure.axes, label="residual units", shrink=0.8)
+    return figure
+
+
 def example(task: Task, sequence: Sequences, outputs: Any) -> "Figure":
     """Input, target and output of one sequence of a task on bits; wrong bits are crossed.
 

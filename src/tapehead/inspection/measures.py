@@ -7,6 +7,7 @@ from typing import Any, Literal
 
 from tapehead.tasks import Task
 from tapehead.tasks.vision.omniglot import TOLD
+from tapehead.training.evaluation import QUANTILES
 
 Lines = Sequence[Mapping[str, Any]]
 """The lines of `metrics.jsonl`, as `Run.metrics` gives them."""
@@ -40,6 +41,10 @@ MEASURES: dict[str, Measure] = {
     "bit_accuracy": Measure("right bits", "share"),
     "wrong_bits": Measure("wrong bits per sequence"),
     "ponder": Measure("sub-steps per input"),
+    **{f"ponder_p{q}": Measure(f"sub-steps of {q} % at most") for q in QUANTILES},
+    "units": Measure("residual units per position"),
+    **{f"units_p{q}": Measure(f"units of {q} % at most") for q in QUANTILES},
+    "computation": Measure("million multiplications per image"),
     "evicted": Measure("rows pushed out of full buckets"),
     "gradient_norm": Measure("gradient norm"),
     "level": Measure("level of the curriculum"),

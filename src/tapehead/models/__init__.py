@@ -11,6 +11,7 @@ from tapehead.models.memory import DAMModel, DNCModel, NTMModel, SAMModel, SDNCM
 from tapehead.models.model import Model
 from tapehead.models.moving import StackRNNModel, TapeRNNModel
 from tapehead.models.recurrent import ElmanModel, GRUModel, LSTMModel
+from tapehead.models.residual import ResNetModel
 from tapehead.models.variants import (
     CoupledLSTMModel,
     FullyRecurrentModel,
@@ -61,6 +62,7 @@ MODELS: Registry[type[Model]] = Registry(
         "sdnc": SDNCModel,
         "stack-rnn": StackRNNModel,
         "tape-rnn": TapeRNNModel,
+        "resnet": ResNetModel,
     },
 )
 
@@ -89,6 +91,7 @@ __all__ = [
     "NTMModel",
     "PeepholeLSTMModel",
     "ProjectedLSTMModel",
+    "ResNetModel",
     "S5Model",
     "SAMModel",
     "SDNCModel",

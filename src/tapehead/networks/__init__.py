@@ -1,5 +1,6 @@
-"""Networks that need the whole sequence at once."""
+"""Networks that need the whole of what they read at once: a sequence, or an image."""
 
 from tapehead.networks.bidirectional import Bidirectional, BidirectionalState
+from tapehead.networks.resnet import ResNet, ResNetState
 
-__all__ = ["Bidirectional", "BidirectionalState"]
+__all__ = ["Bidirectional", "BidirectionalState", "ResNet", "ResNetState"]

@@ -47,6 +47,7 @@ from tapehead.tasks.pondering.logic import Logic
 from tapehead.tasks.pondering.sort import Sort
 from tapehead.tasks.pondering.vector_parity import VectorParity
 from tapehead.tasks.task import Task
+from tapehead.tasks.vision.cluttered_mnist import ClutteredMnist
 from tapehead.tasks.vision.mnist_pixels import MnistPixels
 from tapehead.tasks.vision.mnist_rows import MnistRows
 from tapehead.tasks.vision.omniglot import Omniglot
@@ -94,6 +95,7 @@ TASKS: Registry[type[Task]] = Registry(
         "bucket-sort": BucketSort,
         "mnist-rows": MnistRows,
         "mnist-pixels": MnistPixels,
+        "cluttered-mnist": ClutteredMnist,
         "omniglot": Omniglot,
         "imdb": Imdb,
         "shakespeare": Shakespeare,
@@ -117,6 +119,7 @@ __all__ = [
     "BinaryAddition",
     "BinaryMultiplication",
     "BucketSort",
+    "ClutteredMnist",
     "ComputeSqrt",
     "ContinualReber",
     "Copy",

@@ -155,8 +155,9 @@ def _check_shapes(cell: Cell, x: Array, batch: tuple[int, ...]) -> None:
         f"the penalty is one number a lane {where}: {penalty.shape} is not {batch}"
     )
     for name, value in metrics.items():
-        assert value.shape == batch, (
-            f"metrics are one number a lane {where}: {name} has shape {value.shape}, not {batch}"
+        assert value.shape in (batch, (*batch, *value.shape[-1:])), (
+            f"metrics are one number or distribution a lane {where}: {name} has shape "
+            f"{value.shape}, not {batch}"
         )
     assert all(isinstance(name, str) for name in shown), f"observe names what it shows: {shown}"
 

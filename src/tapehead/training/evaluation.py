@@ -21,6 +21,9 @@ serves sequences of any length, and memory does not grow with it. Only a network
 sequence whole sees all of it in one call."""
 
 
+QUANTILES = (10, 50, 90)
+"""Per cent of the inputs that take at most as much as is reported of a distribution."""
+
 HELD = 2**27
 """Numbers that are held at a time, at most: of a network's outputs where data is finite (words of
 a long text have thousands of them at every step), and of its state (a memory of many slots)."""
@@ -50,8 +53,10 @@ def _windows(sequences: Sequences, whole: bool) -> Windows:
     """The inputs and mask of every window, which is the one of all steps if `whole`.
 
     The steps that fill up the last window are masked: a network may gather metrics over its steps.
+    A single step, which may be an image, is a window by itself.
     """
-    cut = sequences.windows(len(sequences.weights) if whole else WINDOW)
+    steps = len(sequences.weights)
+    cut = sequences.windows(steps if whole or steps == 1 else WINDOW)
     mask = cut.mask
     return [(x, None if mask is None else mask[i]) for i, x in enumerate(cut.inputs)]
 
@@ -101,7 +106,9 @@ def evaluate(
         be held.
     - `data`: what `task.data()` gives, if it is at hand.
 
-    **Returns:** a number for each metric, and what `Task.summary` makes of them.
+    **Returns:** a number for each metric, and what `Task.summary` makes of them. Of a count that
+    the network gives the distribution of, such as `ponder`, the mean, and under `ponder_p10`,
+    `ponder_p50` and `ponder_p90` what 10, 50 and 90 % of the inputs take at most.
     """
     at_least("evaluate", 1, size=size, batch=batch)
     if data is None:
@@ -114,8 +121,21 @@ def evaluate(
         values = _marks(model, task, key, first, batch, total, data)
         for name, value in values.items():
             found.setdefault(name, []).append(np.asarray(value)[: total - first])
-    means = {n: float(np.mean(np.concatenate(v), dtype=np.float64)) for n, v in found.items()}
+    means: dict[str, float] = {}
+    for name, values in found.items():
+        mean = np.asarray(np.mean(np.concatenate(values), axis=0, dtype=np.float64))
+        means |= _described(name, mean) if mean.ndim else {name: float(mean)}
     return task.summary(means)
+
+
+def _described(name: str, shares: np.ndarray) -> dict[str, float]:
+    """The mean and the quantiles of a count of which `shares` are 0, 1, 2, …"""
+    counts = np.arange(len(shares))
+    whole = max(np.sum(shares), 1e-30)
+    below = np.cumsum(shares) / whole
+    mean = {name: float(counts @ shares / whole)}
+    # A share that should just do may be rounded down.
+    return mean | {f"{name}_p{q}": float(np.sum(below < q / 100 - 1e-6)) for q in QUANTILES}
 
 
 def rehearse(

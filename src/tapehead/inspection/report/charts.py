@@ -13,6 +13,7 @@ from tapehead.inspection.measures import (
     trained_range,
 )
 from tapehead.tasks import Task
+from tapehead.training.evaluation import QUANTILES
 
 Chart = dict[str, Any]
 
@@ -50,20 +51,32 @@ def chart(metric: str, xlabel: str, curves: dict[str, Curve]) -> Chart:
 
 
 def _names(lines: Lines, *kinds: str) -> list[str]:
+    """The metrics that have a chart of their own."""
     found = {name for line in lines if line["kind"] in kinds for name in line["metrics"]}
-    return [name for name in in_order(found) if name != "optimal_bits"]
+    beside = {f"{name}_p{q}" for name in found for q in QUANTILES} | {"optimal_bits"}
+    return in_order(found - beside)
+
+
+def _beside(metric: str) -> dict[str, str]:
+    """Metrics that are drawn beside another one, by what they are called there."""
+    low, _, high = QUANTILES
+    between = {f"{q} % take at most": f"{metric}_p{q}" for q in (low, high)}
+    return between | ({"optimal estimator": "optimal_bits"} if metric == "bits" else {})
 
 
 def learning_charts(lines: Lines) -> list[Chart]:
-    """Every metric by update: training batches and validation, and what is possible at best."""
+    """Every metric by update: training batches and validation, and what is possible at best.
+
+    A count whose distribution is known is drawn with its outer quantiles.
+    """
     charts = []
     for metric in _names(lines, "train", "evaluation"):
         curves = {
             "training": thinned(learning_curve(lines, metric, "train")),
             "validation": thinned(learning_curve(lines, metric)),
         }
-        if metric == "bits":
-            curves["optimal estimator"] = thinned(learning_curve(lines, "optimal_bits"))
+        for name, beside in _beside(metric).items():
+            curves[name] = thinned(learning_curve(lines, beside))
         curves = {name: curve for name, curve in curves.items() if curve.x}
         if curves:
             charts.append(chart(metric, "update", curves))
@@ -81,8 +94,7 @@ def size_charts(lines: Lines, task: Task) -> list[Chart]:
     names = _names(lines, "evaluation")
     for metric in sorted(names, key=lambda n: first.index(n) if n in first else len(first)):
         curves = {"network": size_curve(lines, metric)}
-        if metric == "bits":
-            curves["optimal estimator"] = size_curve(lines, "optimal_bits")
+        curves |= {name: size_curve(lines, beside) for name, beside in _beside(metric).items()}
         curves = {name: curve for name, curve in curves.items() if curve.x}
         if curves:
             drawn = chart(metric, task.axis, curves)

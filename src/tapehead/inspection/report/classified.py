@@ -6,7 +6,9 @@ from typing import Any
 import numpy as np
 
 from tapehead.cell import Cell
-from tapehead.inspection.report.examples import picture, softmax
+from tapehead.inspection.maps import units_taken
+from tapehead.inspection.report.examples import is_image, picture, softmax
+from tapehead.inspection.report.pack import pack
 from tapehead.inspection.report.sequences import outputs_of
 from tapehead.sequences import Sequences
 from tapehead.tasks import Task
@@ -59,14 +61,22 @@ class Classified:
         np.add.at(counts, (self.truth, self.chosen), 1)
         return counts.tolist()
 
-    def cards(self) -> list[dict[str, Any]]:
-        """Pictures of inputs that are features, with the probability of each class."""
+    def cards(self, model: Cell) -> list[dict[str, Any]]:
+        """Pictures of inputs that are features, with the probability of each class.
+
+        Where `model`, the network, tells how much it computed at every position, with a map of it.
+        """
+        lanes = self.shown(8, 12)
+        inputs = np.asarray(self.sequences.inputs)[:, lanes]
+        taken = units_taken(model, inputs[0]) if is_image(inputs) else None
+        most = 0.0 if taken is None else float(taken.max())
         return [
             {
-                "image": picture(np.asarray(self.sequences.inputs)[:, lane]),
+                "image": picture(inputs[:, number]),
                 "truth": int(self.truth[lane]),
                 "names": self.names,
                 "probabilities": [round(float(p), 4) for p in self.chance[self.step[lane], lane]],
             }
-            for lane in self.shown(8, 12)
+            | ({} if taken is None else {"taken": pack(taken[number].T, 0, most)})
+            for number, lane in enumerate(lanes)
         ]

@@ -13,6 +13,7 @@ from tapehead.inspection.report.charts import learning_charts, size_charts
 from tapehead.inspection.report.classified import Classified
 from tapehead.inspection.report.content import Content
 from tapehead.inspection.report.episodes import episodes
+from tapehead.inspection.report.examples import is_image
 from tapehead.inspection.report.sequences import (
     EACH,
     draw,
@@ -86,8 +87,11 @@ def _seen(model: Cell, task: Task, seed: int) -> dict[str, Any]:
         return seen | episodes(model, task, key, data)
     vocabulary = task.vocabulary()
     if vocabulary is not None and task.streams:
-        read = [surprises(model, data, vocabulary), *thoughts(model, data, vocabulary)]
-        return seen | {"passages": read, "samples": samples(model, vocabulary, key)}
+        return seen | {
+            "passages": [surprises(model, data, vocabulary)],
+            "samples": samples(model, vocabulary, key),
+            "thoughts": thoughts(model, data, vocabulary),
+        }
     one = np.count_nonzero(drawn[0].sequence.weights) * task.softmaxes == 1
     if task.output_kind == "classes" and one:
         count = CLASSIFIED if vocabulary is None else READ
@@ -95,7 +99,9 @@ def _seen(model: Cell, task: Task, seed: int) -> dict[str, Any]:
         found = Classified.of(model, task, batch)
         seen |= {"confusion": found.confusion(), "classes": found.names}
         if vocabulary is None:
-            return seen | {"cards": found.cards()}
+            if is_image(np.asarray(batch.inputs)):
+                seen["memory"] = []  # a single step leaves nothing to be seen over time
+            return seen | {"cards": found.cards(model)}
         return seen | {"passages": verdicts(found, vocabulary)}
     return seen | {"examples": [example(one) for one in drawn]}
 

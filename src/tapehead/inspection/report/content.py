@@ -40,6 +40,20 @@ class Passage:
 
 
 @dataclass(frozen=True)
+class Thought:
+    """A text with the sub-steps that were taken over every symbol of it.
+
+    **Attributes:**
+
+    - `title`: what it is.
+    - `taken`: every symbol as text, and its sub-steps.
+    """
+
+    title: str
+    taken: list[tuple[str, float]]
+
+
+@dataclass(frozen=True)
 class Content:
     """All that a report says and shows.
 
@@ -59,7 +73,8 @@ class Content:
     - `cards`: classified inputs; `confusion`: how often each class was taken for each; `classes`:
         their names.
     - `sightings`: a chart of accuracy by sighting; the cards are then those of one episode.
-    - `passages`: texts shaded by what the network made of them; `samples`: texts it made up.
+    - `passages`: texts shaded by what the network made of them; `samples`: texts it made up;
+        `thoughts`: texts with how long it thought over every symbol.
     - `memory`: sequences with what the memory held; `external`: whether it is an external memory.
     - `settings`: tables by title.
     - `command`: repeats the run; `versions`: of the libraries that made it.
@@ -86,5 +101,6 @@ class Content:
     sightings: list[dict[str, Any]] = field(default_factory=list)
     passages: list[Passage] = field(default_factory=list)
     samples: list[Passage] = field(default_factory=list)
+    thoughts: list[Thought] = field(default_factory=list)
     memory: list[dict[str, Any]] = field(default_factory=list)
     external: bool = False

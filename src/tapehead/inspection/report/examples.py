@@ -1,5 +1,7 @@
 """Worked examples: what went in, what was wanted, what came out and where it was wrong."""
 
+import math
+
 import jax
 import numpy as np
 
@@ -132,6 +134,17 @@ def answer_panels(task: Task, sequence: Sequences, outputs: np.ndarray) -> list[
     return [target, judged(out, wrong, int(scored.sum()) * targets.shape[-1], "bits")]
 
 
+def is_image(inputs: np.ndarray) -> bool:
+    """Whether inputs `(time, ..., features)` are square images, each shown at a single step."""
+    side = math.isqrt(inputs.shape[-1])
+    return len(inputs) == 1 and side > 1 and side**2 == inputs.shape[-1]
+
+
 def picture(inputs: np.ndarray) -> Packed:
-    """An input `(time, features)` as a picture: time runs down, or right if it has one feature."""
+    """An input `(time, features)` as a picture: time runs down, or right if it has one feature.
+
+    An image that is shown at a single step is that image.
+    """
+    if is_image(inputs):
+        return pack(inputs.reshape(math.isqrt(inputs.size), -1).T)
     return pack(inputs.T if inputs.shape[1] > 1 else inputs)

@@ -1,10 +1,19 @@
 // Put every figure in its place.
 
-/** One classified input: the picture, the probability of each class, and whether it was right. */
-function card({ image, truth, names, probabilities }) {
+/**
+ * One classified input: the picture, the probability of each class, and whether it was right; over
+ * the picture `taken`, what was computed where, if that is told.
+ */
+function card({ image, taken, truth, names, probabilities }) {
   const order = { rows: null };
   const panel = { map: "sequential", rows: "feature" };
   const map = new HeatMap(panel, image, { height: 106, order, label: `An input of class ${names[truth]}` });
+  if (taken) {
+    const label = `Units computed at every position: up to ${taken.high}`;
+    const over = new HeatMap({ map: "warm", rows: "feature" }, taken, { height: 106, order, label });
+    over.field.classList.add("over");
+    map.field.append(over.field);
+  }
   const best = probabilities.indexOf(Math.max(...probabilities));
   const bars = probabilities.flatMap((p, i) => [
     h("span", { class: i === truth ? "true" : "" }, names[i]),

@@ -6,7 +6,7 @@ from html import escape
 from importlib.resources import files
 from typing import Any
 
-from tapehead.inspection.report.content import Content, Passage, Row, Tile
+from tapehead.inspection.report.content import Content, Passage, Row, Thought, Tile
 
 SCRIPTS = ("base.js", "colour.js", "lines.js", "timeline.js", "page.js")
 
@@ -120,11 +120,19 @@ def _classes(content: Content) -> str:
         _lead(f"{escape(content.shown)} The first inputs of the test set, then the first mistakes.")
     ]
     if content.cards:
+        taken = content.cards[0].get("taken")
+        maps = (
+            " Over each image the number of residual units computed at every position: the warmer "
+            f"the more, up to {taken['high']:g}."
+            if taken
+            else ""
+        )
         parts.append(
             _figure(
                 "cards",
                 "<b>Classified inputs.</b> Bars are the probability the network gives to each "
-                "class after the last step; the right one is in bold, mistakes are outlined.",
+                "class after the last step; the right one is in bold, mistakes are outlined."
+                + maps,
             )
         )
     if content.confusion:
@@ -194,6 +202,31 @@ def _passage(passage: Passage) -> str:
     return f'<h3>{escape(passage.title)}</h3>\n<div class="passage">{text}</div>'
 
 
+def _thoughts(thoughts: list[Thought]) -> str:
+    """Texts with a bar over every symbol, the higher the longer was thought over it."""
+
+    def bars(thought: Thought) -> str:
+        most = max(steps for _, steps in thought.taken)
+        marks = []
+        for text, steps in thought.taken:
+            # What ends a line stands at its end, as a mark that can have a bar.
+            shown = escape(text.replace("\n", "↵"))
+            bar = f'<i style="--share:{steps / most:.3f}" title="{steps:g} sub-steps">{shown}</i>'
+            marks.append(bar + "<br>" * text.count("\n"))
+        low = min(steps for _, steps in thought.taken)
+        return (
+            f'<h3>{escape(thought.title)}</h3>\n<div class="thought">{"".join(marks)}</div>'
+            f'<p class="note">From {low:g} to {most:g} sub-steps, the highest bar.</p>'
+        )
+
+    caption = (
+        "<b>How long it thought over each symbol.</b> The height of a bar is the number of "
+        "sub-steps taken while the symbol below it was read; point at it for the number. Look for "
+        "the places where something new begins: after a space, a stop, the end of a line."
+    )
+    return f"<figure>{''.join(map(bars, thoughts))}<figcaption>{caption}</figcaption></figure>"
+
+
 def _texts(content: Content) -> str:
     parts = []
     if content.samples:
@@ -213,6 +246,8 @@ def _texts(content: Content) -> str:
         )
     shaded = "".join(map(_passage, content.passages))
     parts.append(f"<figure>{shaded}<figcaption>{caption}</figcaption></figure>")
+    if content.thoughts:
+        parts.append(_thoughts(content.thoughts))
     if content.confusion:
         parts.append(_confusion(content.confusion, content.classes))
     return _section("examples", "Worked examples", *parts)

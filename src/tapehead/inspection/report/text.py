@@ -7,7 +7,7 @@ from jaxtyping import Array, PRNGKeyArray
 from tapehead.cell import Cell
 from tapehead.generation import generate
 from tapehead.inspection.report.classified import Classified
-from tapehead.inspection.report.content import Passage
+from tapehead.inspection.report.content import Passage, Thought
 from tapehead.inspection.report.examples import verdict
 from tapehead.inspection.report.sequences import outputs_of
 from tapehead.inspection.trace import fields_of, matches, trace
@@ -50,18 +50,24 @@ def surprises(model: Cell, stream: Array, vocabulary: Vocabulary) -> Passage:
     return Passage("Held-out text", pieces)
 
 
-def thoughts(model: Cell, stream: Array, vocabulary: Vocabulary) -> list[Passage]:
-    """The beginning of a stream, each symbol shaded by the sub-steps taken over it, if any are."""
+def thoughts(model: Cell, stream: Array, vocabulary: Vocabulary) -> list[Thought]:
+    """The sub-steps taken over each symbol of a stream's beginning, by every layer that ponders.
+
+    After Graves, "Adaptive computation time for recurrent neural networks" (2016), figure 10.
+    """
     symbols = jnp.asarray(stream[:SYMBOLS], jnp.int32)
     if not any(matches(name, "ponder") for name in fields_of(model, symbols)):
         return []
     layers = trace(model, symbols, fields=("ponder",)).fields.values()
-    taken = np.sum([np.asarray(layer) for layer in layers], axis=0)
-    pieces = [
-        (vocabulary.decode([int(number)]), float(steps / taken.max()), f"{steps:g} sub-steps")
-        for number, steps in zip(symbols, taken, strict=True)
+    several = len(layers) > 1
+    texts = [vocabulary.decode([int(number)]) for number in symbols]
+    return [
+        Thought(
+            f"Layer {number + 1}" if several else "Sub-steps over each symbol",
+            [(text, float(steps)) for text, steps in zip(texts, np.asarray(taken), strict=True)],
+        )
+        for number, taken in enumerate(layers)
     ]
-    return [Passage("How long it thought over each symbol", pieces)]
 
 
 def verdicts(found: Classified, vocabulary: Vocabulary) -> list[Passage]:

@@ -1,4 +1,4 @@
-"""`MnistTask`: name a handwritten digit after seeing all of it, a part at a time."""
+"""Handwritten digits to be named, and `MnistTask`, which shows them a part at a time."""
 
 import abc
 from collections.abc import Mapping
@@ -51,10 +51,14 @@ class Images(NamedTuple):
             )
         return cls(jnp.asarray(images), jnp.asarray(labels, jnp.int32))
 
+    def pixels(self, indices: Int[Array, " batch"]) -> Float[Array, "batch 28 28"]:
+        """The images at `indices`, their bytes scaled to [0, 1] on the device."""
+        return self.images[indices].astype(jnp.float32) / 255
+
 
 @dataclass(frozen=True)
-class MnistTask(HeldOutTask, FiniteTask):
-    """A digit to be named at the last step; a subclass says in which parts it is shown.
+class DigitTask(HeldOutTask, FiniteTask):
+    """A digit to be named at the last step; a subclass says what is shown.
 
     The training images are the first 55,000 of the published 60,000; the other 5,000 are held out
     for validation.
@@ -70,8 +74,10 @@ class MnistTask(HeldOutTask, FiniteTask):
     )
 
     @abc.abstractmethod
-    def parts(self, pixels: Float[Array, "batch 28 28"]) -> Float[Array, "time batch features"]:
-        """The images as sequences."""
+    def shown(
+        self, indices: Int[Array, " batch"], data: Images
+    ) -> Float[Array, "time batch features"]:
+        """The images at `indices` as sequences of numbers from 0 (background) to 1."""
 
     @property
     def output_size(self) -> int:
@@ -87,11 +93,26 @@ class MnistTask(HeldOutTask, FiniteTask):
         return data.labels.shape[0]
 
     def batch_at(self, indices: Int[Array, " batch"], data: Data) -> Sequences:
-        """The images at `indices`, their bytes scaled to [0, 1] on the device."""
-        inputs = self.parts(data.images[indices].astype(jnp.float32) / 255)
+        """The images at `indices`."""
+        inputs = self.shown(indices, data)
         shape = inputs.shape[:2]
         return Sequences(
             inputs=inputs,
             targets=jnp.broadcast_to(data.labels[indices], shape),
             weights=jnp.zeros(shape).at[-1].set(1),
         )
+
+
+@dataclass(frozen=True)
+class MnistTask(DigitTask):
+    """An image of a digit alone; a subclass says in which parts it is shown."""
+
+    @abc.abstractmethod
+    def parts(self, pixels: Float[Array, "batch 28 28"]) -> Float[Array, "time batch features"]:
+        """The images as sequences."""
+
+    def shown(
+        self, indices: Int[Array, " batch"], data: Images
+    ) -> Float[Array, "time batch features"]:
+        """The images at `indices`, in parts."""
+        return self.parts(data.pixels(indices))

@@ -20,7 +20,7 @@ class MnistPixels(MnistTask):
         the top left, or, with `permuted`, in one random order that is the same for all images.
     - Targets `(784, batch)`: the digit. Only the last step has weight.
 
-    Which images there are, and how they are drawn: see `MnistTask`.
+    Which images there are, and how they are drawn: see `DigitTask`.
 
     Source: Le, Jaitly and Hinton, "A simple way to initialize recurrent networks of rectified
     linear units" (2015), for both orders.

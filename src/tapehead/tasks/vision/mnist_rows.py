@@ -14,7 +14,7 @@ class MnistRows(MnistTask):
     - Inputs `(28, batch, 28)`: at step `t` row `t` from the top, pixels from 0 (background) to 1.
     - Targets `(28, batch)`: the digit. Only the last step has weight.
 
-    Which images there are, and how they are drawn: see `MnistTask`.
+    Which images there are, and how they are drawn: see `DigitTask`.
 
     Source: LeCun, Bottou, Bengio and Haffner, "Gradient-based learning applied to document
     recognition" (1998); read by rows as in many papers since.
