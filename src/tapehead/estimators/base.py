@@ -33,6 +33,7 @@ from tapehead.estimators.reading import (
     texts,
 )
 from tapehead.estimators.schema import Schema, symbols_of
+from tapehead.estimators.stream import Stream
 from tapehead.learning import BPTT
 from tapehead.models import Model
 from tapehead.tasks.given import Examples, Given
@@ -47,8 +48,8 @@ FEWEST = 8
 """Sequences are held out in multiples of this many."""
 SHAPES = 3
 """Lengths to which sequences of different lengths are padded; each is compiled."""
-LEAST_ROWS, MOST_ROWS = 64, 256
-"""Sequences that are answered at a time: as few, or as many."""
+ROWS = 128
+"""Sequences that are answered at a time; fewer are filled up."""
 
 
 class Answers(NamedTuple):
@@ -482,13 +483,12 @@ class SequenceEstimator(BaseEstimator, abc.ABC):
         coded = [self.schema_.encode(sequence) for sequence in read.sequences]
         networks = self.networks()
         order = np.argsort([len(mask) for _, mask in coded], kind="stable")
-        rows = LEAST_ROWS if len(order) <= LEAST_ROWS else MOST_ROWS
         found: list[Any] = [None] * len(order)
-        for first in range(0, len(order), rows):
-            chunk = order[first : first + rows]
+        for first in range(0, len(order), ROWS):
+            chunk = order[first : first + ROWS]
             longest = max(len(coded[number][1]) for number in chunk)
-            inputs = np.zeros((longest, rows, *coded[0][0].shape[1:]), coded[0][0].dtype)
-            mask = np.zeros((longest, rows), bool)
+            inputs = np.zeros((longest, ROWS, *coded[0][0].shape[1:]), coded[0][0].dtype)
+            mask = np.zeros((longest, ROWS), bool)
             for lane, number in enumerate(chunk):
                 values, known = coded[number]
                 inputs[: len(values), lane] = values
@@ -501,6 +501,29 @@ class SequenceEstimator(BaseEstimator, abc.ABC):
                 else:
                     found[number] = outputs[:, [np.flatnonzero(mask[:, lane])[-1]], lane]
         return read, found
+
+    @abc.abstractmethod
+    def decoded(self, outputs: np.ndarray) -> np.ndarray:
+        """Answers from the networks' outputs `(networks, *batch, outputs)`."""
+
+    def output_size(self) -> int:
+        """Numbers that a network gives at each step."""
+        return self._task(self.schema_.features, self.schema_.tokens).output_size
+
+    def stream(self, *, lanes: int | None = None, path: Path | str | None = None) -> Stream:
+        """A stream that is fed one observation at a time, equal to the batch answer to rounding.
+
+        **Arguments:**
+
+        - `lanes`: how many run side by side; `None`: a single one, without an axis for them.
+        - `path`: of a file that `Stream.save` wrote, to go on from there.
+
+        **Raises:** `UserError` for a network that must read a sequence whole, and for a file that
+        is damaged or of another model.
+        """
+        check_is_fitted(self, "weights_")
+        made = Stream(self, lanes)
+        return made if path is None else made.restore(path)
 
     # -- files --------------------------------------------------------------------------------
 

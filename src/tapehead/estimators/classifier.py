@@ -189,13 +189,14 @@ class SequenceClassifier(ClassifierMixin, SequenceEstimator):
         super().learn_from(data)
         self.classes_ = array_from_json(data["classes"])
 
+    def decoded(self, outputs: np.ndarray) -> np.ndarray:
+        """Probabilities from logits, the mean over the networks."""
+        apart = np.exp(outputs - outputs.max(axis=-1, keepdims=True))
+        return (apart / apart.sum(axis=-1, keepdims=True)).mean(axis=0)
+
     def _probabilities(self, X: Any) -> list[np.ndarray]:
-        """For each sequence `(time or 1, classes)`, the mean over the ensemble."""
-        found = []
-        for logits in self._outputs(X)[1]:
-            apart = np.exp(logits - logits.max(axis=-1, keepdims=True))
-            found.append((apart / apart.sum(axis=-1, keepdims=True)).mean(axis=0))
-        return found
+        """For each sequence `(time or 1, classes)`."""
+        return [self.decoded(outputs) for outputs in self._outputs(X)[1]]
 
     def predict_proba(self, X: Any) -> Any:
         """The probability of each class: `(samples, classes)`; for each step if `each_step`.

@@ -146,16 +146,17 @@ class SequenceRegressor(RegressorMixin, SequenceEstimator):
         super().learn_from(data)
         self.scale_, self.flat_ = Scale.from_json(data["scale"]), bool(data["flat"])
 
+    def decoded(self, outputs: np.ndarray) -> np.ndarray:
+        """Values on their own scale, the mean over the networks."""
+        values = self.scale_.undo(outputs.mean(axis=0, dtype=np.float64))
+        return values[..., 0] if self.flat_ else values
+
     def predict(self, X: Any) -> Any:
         """The numbers: `(samples,)` or `(samples, values)`; for each step if `each_step`.
 
         Then it is `(samples, time, ...)` where all sequences are as long, else a list.
         """
-        made = []
-        for outputs in self._outputs(X)[1]:
-            values = self.scale_.undo(outputs.mean(axis=0, dtype=np.float64))
-            made.append(values[:, 0] if self.flat_ else values)
-        return self._gathered(made)
+        return self._gathered([self.decoded(outputs) for outputs in self._outputs(X)[1]])
 
     def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:
         """The coefficient of determination R², over all answers."""

@@ -20,13 +20,13 @@ SHORT = 32
 """Up to this many steps, the lengths to which sequences are padded are multiples of 16."""
 
 
-def room(size: int, least: int = 64) -> int:
+def room(size: int, least: int = 512) -> int:
     """The room to make for `size` things: at most a quarter more, and the same for many sizes.
 
     What is compiled for one size then serves others, as of the parts of a cross-validation.
 
-    >>> [room(size) for size in (3, 64, 65, 100, 1000)]
-    [64, 64, 80, 112, 1024]
+    >>> [room(size) for size in (3, 512, 513, 1000, 2700)]
+    [512, 512, 640, 1024, 3072]
     """
     unit = max(1, 2 ** (max(size - 1, 1).bit_length() - 3))
     return max(least, -(-size // unit) * unit)
