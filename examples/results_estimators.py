@@ -1,6 +1,6 @@
 """Estimators on real data beside gradient boosting on summary features.
 
-    python examples/results_estimators.py ecg5000 --model gru --seeds 3
+python examples/results_estimators.py ecg5000 --model gru --seeds 3
 """
 
 import argparse

@@ -51,7 +51,9 @@ def fetch(dataset: Dataset, *names: str, data_dir: str | Path | None = None) -> 
     otherwise = f"set {ENVIRONMENT} to a folder that holds {layout}"
     published = next((file for file in files if file.urls), None)
     if published is None:
-        raise UserError(f"{dataset.name}: nobody publishes {files[-1].name} in this form; {otherwise}")
+        raise UserError(
+            f"{dataset.name}: nobody publishes {files[-1].name} in this form; {otherwise}"
+        )
     return download(dataset, published, otherwise=otherwise)
 
 

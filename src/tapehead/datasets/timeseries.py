@@ -72,7 +72,9 @@ def load_series(name: Name, *, data_dir: str | Path | None = None) -> Series:
         head, *rows = csv.reader(io.StringIO(read_text(path)))
         kept = [n for n in range(first, len(head)) if head[n] != "cbwd"]
         times = np.array([_time(name, row) for row in rows], "datetime64[s]")
-        values = np.array([[np.nan if row[n] == "NA" else float(row[n]) for n in kept] for row in rows])
+        values = np.array(
+            [[np.nan if row[n] == "NA" else float(row[n]) for n in kept] for row in rows]
+        )
     except (ValueError, IndexError) as error:
         raise UserError(f"{path}: not the series '{name}' ({error})") from None
     return Series(times, tuple(head[n] for n in kept), values)

@@ -5,14 +5,15 @@ from typing import Any
 
 from tapehead.cell import Cell
 from tapehead.estimators import requirements as requirements  # first: says what is missing
-from tapehead.estimators.base import SequenceEstimator
+from tapehead.estimators.backtest import backtest
 from tapehead.estimators.classifier import SequenceClassifier
 from tapehead.estimators.files import read
+from tapehead.estimators.forecaster import Forecaster
 from tapehead.estimators.regressor import SequenceRegressor
 from tapehead.registry import Registry
 
 ESTIMATORS: Registry[type[Any]] = Registry(
-    "estimator", {kind.kind: kind for kind in (SequenceClassifier, SequenceRegressor)}
+    "estimator", {kind.kind: kind for kind in (SequenceClassifier, SequenceRegressor, Forecaster)}
 )
 
 
@@ -29,4 +30,11 @@ def load(path: Path | str, *, cell: Cell | None = None) -> Any:
     return read(path, ESTIMATORS, cell)
 
 
-__all__ = ["ESTIMATORS", "SequenceClassifier", "SequenceEstimator", "SequenceRegressor", "load"]
+__all__ = [
+    "ESTIMATORS",
+    "Forecaster",
+    "SequenceClassifier",
+    "SequenceRegressor",
+    "backtest",
+    "load",
+]

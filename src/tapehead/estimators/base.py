@@ -3,24 +3,19 @@
 import abc
 import dataclasses
 import math
-import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, ClassVar, NamedTuple, Self
+from typing import Any, NamedTuple, Self
 
-import equinox as eqx
 import jax
 import numpy as np
 import pandas as pd
-from sklearn.base import BaseEstimator
 from sklearn.model_selection import train_test_split
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from tapehead.cell import Cell
-from tapehead.errors import UserError, at_least
-from tapehead.estimators.files import write
-from tapehead.estimators.network import recipe, skeleton
+from tapehead.errors import UserError
+from tapehead.estimators.network import recipe
 from tapehead.estimators.reading import (
     Raw,
     Read,
@@ -34,22 +29,18 @@ from tapehead.estimators.reading import (
 )
 from tapehead.estimators.schema import Schema, symbols_of
 from tapehead.estimators.stream import Stream
-from tapehead.learning import BPTT
+from tapehead.estimators.trained import ROWS, Trained
 from tapehead.models import Model
 from tapehead.tasks.given import Examples, Given
 from tapehead.tasks.lengths import by_length
-from tapehead.training.config import AnyConfig, RunConfig
 from tapehead.training.evaluation import answers
-from tapehead.training.fitting import Moment, fit
-from tapehead.training.optimizers import Adam
-from tapehead.training.storage import fill, named_leaves
+from tapehead.training.fitting import fit
+from tapehead.training.storage import named_leaves
 
 FEWEST = 8
 """Sequences are held out in multiples of this many."""
 SHAPES = 3
 """Lengths to which sequences of different lengths are padded; each is compiled."""
-ROWS = 128
-"""Sequences that are answered at a time; fewer are filled up."""
 
 
 class Answers(NamedTuple):
@@ -67,33 +58,17 @@ class Answers(NamedTuple):
     strata: np.ndarray | None = None
 
 
-class SequenceEstimator(BaseEstimator, abc.ABC):
+class SequenceEstimator(Trained):
     """Fit, predict and remember; subclasses say what is asked and what is answered."""
 
-    # What `fit` learns, beside the answers' own.
-    schema_: Schema
-    recipe_: Model
-    weights_: dict[str, np.ndarray]
+    schema_: Schema  # what `fit` learns, beside the answers' own
 
-    kind: ClassVar[str]
-
-    model: Any
-    size: Any
     each_step: bool
     id: Any
     time: Any
     text: Any
     missing: Any
-    held_out: float
-    max_updates: int
-    batch: int
-    learning_rate: float
-    dropout: float
-    patience: int
-    ensemble: int
     warm_start: bool
-    random_state: Any
-    verbose: int
 
     @abc.abstractmethod
     def _learn_answers(self, y: list[np.ndarray], schema: None = None) -> None:
@@ -231,16 +206,6 @@ class SequenceEstimator(BaseEstimator, abc.ABC):
 
     # -- learning -----------------------------------------------------------------------------
 
-    def _check_settings(self) -> None:
-        """Refuse settings that mean nothing."""
-        owner = type(self).__name__
-        at_least(owner, 1, batch=self.batch, max_updates=self.max_updates, ensemble=self.ensemble)
-        at_least(owner, 1, patience=self.patience)
-        if not 0 <= self.held_out < 1:
-            raise UserError(
-                f"{owner}: held_out must be at least 0 and below 1, got {self.held_out}"
-            )
-
     def _weighted(
         self, read: Read, wanted: Answers, sample_weight: Any
     ) -> tuple[np.ndarray, list[np.ndarray]]:
@@ -325,33 +290,6 @@ class SequenceEstimator(BaseEstimator, abc.ABC):
         own = wanted._replace(targets=some(wanted.targets), counts=some(wanted.counts))
         return self._examples(schema, some(read.sequences), own, some(weights))
 
-    def _config(self, updates: int, every: int, seed: int, schedule: Any) -> AnyConfig:
-        """The config of a training run."""
-        return RunConfig(
-            self._task(self.schema_.features, self.schema_.tokens),
-            self.recipe_,
-            BPTT(),
-            Adam(
-                self.learning_rate,
-                schedule,
-                warmup=min(50, updates // 10) if schedule != "constant" else 0,
-            ),
-            batch=self.batch,
-            updates=updates,
-            seed=seed,
-            seeds=self.ensemble,
-            evaluate_every=every,
-        )
-
-    def _tell(self, moment: Moment) -> None:
-        if self.verbose:
-            held = moment.get("held_out_loss")
-            more = "" if held is None else f", held-out loss {held:.4g}"
-            print(
-                f"{type(self).__name__}: update {moment['update']}: loss {moment['loss']:.4g}{more}",
-                file=sys.stderr,
-            )
-
     def fit(self, X: Any, y: Any, sample_weight: Any = None) -> Self:
         """Learn from sequences and their answers.
 
@@ -388,25 +326,20 @@ class SequenceEstimator(BaseEstimator, abc.ABC):
         self._rescale([given[n] for n in learned], whole[learned])
         wanted = self._answers(given)
         self.schema_ = schema
-        self.recipe_ = recipe(
-            self.model, self.size, whole=not self.each_step, dropout=self.dropout
-        )
+        self.recipe_ = self._recipe()
         data = self._buckets(schema, read, wanted, weights, learned)
         test = (self._of(schema, read, wanted, weights, held),) if len(held) else None
-        epoch = sum(math.ceil(int(bucket.size) / self.batch) for bucket in data)
-        every = min(max(25, min(100, epoch)), self.max_updates)
-        config = self._config(self.max_updates, every, rng.randint(2**31 - 1), "cosine")
-        arrays = self._arrays() if again else None
-        fitted = fit(
-            config, data, test, patience=self.patience, arrays=arrays, tell=self._tell
+        self._train(
+            data, test, seed=rng.randint(2**31 - 1), arrays=self._arrays() if again else None
         )
-        self.weights_ = {n: np.asarray(x) for n, x in named_leaves(fitted.arrays).items()}
-        self.curve_ = fitted.curve
-        self.best_update_ = fitted.best
-        self.n_updates_ = fitted.updates
         self.parts_ = {"learned": len(learned), "held_out": len(held)}
         self.__dict__.pop("_progress", None)
         return self
+
+    def _recipe(self) -> Model:
+        """The network's; one answer to a whole sequence is read from the mean over its steps."""
+        pool = "none" if self.each_step else "mean"
+        return recipe(self.model, self.size, pool=pool, dropout=self.dropout)
 
     def _rescale(self, y: list[np.ndarray], weights: np.ndarray) -> None:
         """Learn the answers' scale from those of the training part; by default there is none."""
@@ -424,9 +357,7 @@ class SequenceEstimator(BaseEstimator, abc.ABC):
             )
             self._rescale(given, whole)
             wanted = self._answers(given)
-            self.recipe_ = recipe(
-                self.model, self.size, whole=not self.each_step, dropout=self.dropout
-            )
+            self.recipe_ = self._recipe()
             self.n_updates_, self.curve_, self.best_update_ = 0, [], [0]
             seed = check_random_state(self.random_state).randint(2**31 - 1)
             self._seed = seed
@@ -448,31 +379,6 @@ class SequenceEstimator(BaseEstimator, abc.ABC):
         return self
 
     # -- answering ----------------------------------------------------------------------------
-
-    def _arrays(self) -> Any:
-        """The networks' arrays, stacked."""
-        shapes, _ = eqx.partition(
-            self._skeleton(), lambda leaf: isinstance(leaf, jax.ShapeDtypeStruct)
-        )
-        count = self.ensemble
-        wide = jax.tree.map(lambda s: jax.ShapeDtypeStruct((count, *s.shape), s.dtype), shapes)
-        return fill(f"{type(self).__name__} from before", wide, self.weights_)
-
-    def _skeleton(self) -> Cell:
-        task = self._task(self.schema_.features, self.schema_.tokens)
-        return skeleton(self.recipe_, task.input_size, task.output_size, tokens=task.tokens)
-
-    def networks(self) -> list[Cell]:
-        """The trained networks, one of each seed of the ensemble; each a `Cell`."""
-        check_is_fitted(self, "weights_")
-        shapes, static = eqx.partition(
-            self._skeleton(), lambda leaf: isinstance(leaf, jax.ShapeDtypeStruct)
-        )
-        count = len(next(iter(self.weights_.values())))
-        return [
-            eqx.combine(fill("weights", shapes, {n: x[k] for n, x in self.weights_.items()}), static)
-            for k in range(count)
-        ]
 
     def _outputs(self, X: Any) -> tuple[Read, list[np.ndarray]]:
         """What was read, and for each sequence the outputs `(networks, time or 1, outputs)`."""
@@ -506,9 +412,9 @@ class SequenceEstimator(BaseEstimator, abc.ABC):
     def decoded(self, outputs: np.ndarray) -> np.ndarray:
         """Answers from the networks' outputs `(networks, *batch, outputs)`."""
 
-    def output_size(self) -> int:
-        """Numbers that a network gives at each step."""
-        return self._task(self.schema_.features, self.schema_.tokens).output_size
+    def task(self) -> Given:
+        """The task of which the answers are the targets."""
+        return self._task(self.schema_.features, self.schema_.tokens)
 
     def stream(self, *, lanes: int | None = None, path: Path | str | None = None) -> Stream:
         """A stream that is fed one observation at a time, equal to the batch answer to rounding.
@@ -529,38 +435,26 @@ class SequenceEstimator(BaseEstimator, abc.ABC):
 
     def learned(self) -> dict[str, Any]:
         """What `fit` learned beside weights, as JSON data."""
-        check_is_fitted(self, "weights_")
         names = getattr(self, "feature_names_in_", None)
         return {
+            **super().learned(),
             "schema": self.schema_.to_json(),
             "target": getattr(self, "target_", None),
             "features": getattr(self, "n_features_in_", None),
             "names": None if names is None else list(map(str, names)),
-            "updates": self.n_updates_,
-            "best_update": self.best_update_,
-            "curve": self.curve_,
             "parts": self.parts_,
         }
 
     def learn_from(self, data: Any) -> None:
         """Take over what `learned` gave."""
+        super().learn_from(data)
         self.schema_ = Schema.from_json(data["schema"])
         self.target_ = data["target"]
         if data["features"] is not None:
             self.n_features_in_ = int(data["features"])
         if data["names"] is not None:
             self.feature_names_in_ = np.array(data["names"], object)
-        self.n_updates_, self.best_update_ = data["updates"], data["best_update"]
-        self.curve_, self.parts_ = data["curve"], data["parts"]
-
-    def save(self, path: Path | str) -> None:
-        """Write the fitted estimator to a folder, for `tapehead.estimators.load`.
-
-        It holds safetensors and JSON. **Raises:** `UserError` if it is not fitted, the folder holds
-        anything else, or it cannot be written.
-        """
-        check_is_fitted(self, "weights_")
-        write(self, self.kind, path)
+        self.parts_ = data["parts"]
 
     def _gathered(self, answers: list[np.ndarray]) -> Any:
         """Answers for sequences: an array if there is one each, or all are as long; else a list."""

@@ -160,9 +160,7 @@ class SequenceClassifier(ClassifierMixin, SequenceEstimator):
     def _task(self, features: int, symbols: bool) -> Given:
         return GivenClasses(features, len(self.classes_), symbols)
 
-    def partial_fit(
-        self, X: Any, y: Any, classes: Any = None, sample_weight: Any = None
-    ) -> Self:
+    def partial_fit(self, X: Any, y: Any, classes: Any = None, sample_weight: Any = None) -> Self:
         """Go over some sequences once, from where the network stands, at a constant rate.
 
         The first call learns scales from its sequences, and needs `classes` where these are not
@@ -214,5 +212,8 @@ class SequenceClassifier(ClassifierMixin, SequenceEstimator):
         X, y = (X.drop(columns=y), X[y]) if isinstance(y, str) else (X, y)
         given = self._by_sequence(y, self._read(X, reset=False))
         found = self.predict(X)
-        right = [np.mean(one == (f if self.each_step else [f])) for one, f in zip(given, found, strict=True)]
+        right = [
+            np.mean(one == (f if self.each_step else [f]))
+            for one, f in zip(given, found, strict=True)
+        ]
         return float(np.average(right, weights=sample_weight))

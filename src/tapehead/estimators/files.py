@@ -37,8 +37,8 @@ CONFIG = "config.json"
 FORMAT = "tapehead estimator"
 
 
-def write(estimator: Any, kind: str, path: Path | str, **more: bytes) -> None:
-    """Write a fitted estimator of a `kind` to a folder; one that is there is replaced.
+def write(estimator: Any, path: Path | str, **more: bytes) -> None:
+    """Write a fitted estimator to a folder; one that is there is replaced.
 
     `more` are further files by name, with `_` for the last dot.
 
@@ -51,8 +51,10 @@ def write(estimator: Any, kind: str, path: Path | str, **more: bytes) -> None:
         "format": FORMAT,
         "schema": SCHEMA,
         "tapehead": metadata.version("tapehead"),
-        "estimator": kind,
-        "settings": {name: plain(value) for name, value in estimator.get_params(deep=False).items()},
+        "estimator": estimator.kind,
+        "settings": {
+            name: plain(value) for name, value in estimator.get_params(deep=False).items()
+        },
         "recipe": None if isinstance(recipe, GivenCell) else part_to_json("model", recipe),
         "learned": estimator.learned(),
         "weights": {"bytes": len(weights), "sha256": sha256(weights)},

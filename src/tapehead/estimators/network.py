@@ -12,6 +12,7 @@ from tapehead.cell import Cell, Chain
 from tapehead.cells import Linear
 from tapehead.errors import UserError, among
 from tapehead.models import MODELS, Model
+from tapehead.models.layered import Pool
 from tapehead.training.presets import MODEL_PRESETS
 
 Size = Literal["small", "medium", "large"]
@@ -51,9 +52,7 @@ class GivenCell(Model):
         return super().build(input_size, output_size, tokens=tokens, key=key)
 
 
-def recipe(
-    model: str | Model | Cell, size: str, *, whole: bool, dropout: float
-) -> Model:
+def recipe(model: str | Model | Cell, size: str, *, pool: Pool, dropout: float) -> Model:
     """The recipe that `model` names or is.
 
     **Arguments:**
@@ -61,8 +60,7 @@ def recipe(
     - `model`: a registered name, whose settings follow `size`; a `Model`, taken as it is; or a
         `Cell`, which gets a readout.
     - `size`: small, medium or large.
-    - `whole`: whether there is one answer to a whole sequence. The readout of a named model then
-        sees the mean of the last layer over all steps.
+    - `pool`: what the readout of a named model sees of its last layer.
     - `dropout`: of a named model's layers.
     """
     among("model", get_args(Size), size=size)
@@ -78,7 +76,7 @@ def recipe(
     known = {field.name for field in dataclasses.fields(kind)}
     preset = MODEL_PRESETS.get(model, {})
     suited = {k.removeprefix("model."): v for k, v in preset.items() if k.startswith("model.")}
-    asked = {**SIZES[size], "pool": "mean" if whole else "none", "dropout": dropout, **suited}
+    asked = {**SIZES[size], "pool": pool, "dropout": dropout, **suited}
     return kind(**{name: value for name, value in asked.items() if name in known})
 
 

@@ -55,9 +55,7 @@ def expect_column(table: pd.DataFrame, name: Any, what: str) -> None:
 def stamps(table: pd.DataFrame, time: Any) -> pd.Series:
     """The time column as numbers or dates. **Raises:** `UserError` naming what is neither."""
     column = table[time]
-    if not (
-        pd.api.types.is_numeric_dtype(column) or pd.api.types.is_datetime64_any_dtype(column)
-    ):
+    if not (pd.api.types.is_numeric_dtype(column) or pd.api.types.is_datetime64_any_dtype(column)):
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             column = pd.to_datetime(column, errors="coerce", format="mixed")
@@ -109,12 +107,12 @@ def cut_table(table: pd.DataFrame, id: Any, time: Any) -> tuple[list[Any], list[
         if len(steps) and (steps == 0 * steps).any():
             twice = here[1:][steps == 0 * steps][0]
             raise UserError(f"table: {who} has two rows at time {_shown(twice)}; keep one of them")
-        if len(steps) and steps.max() != steps.min():
+        if len(steps) and steps.max() != steps.min() and not _by_calendar(here):
             uneven.append(f"{who} (from {_shown(steps.min())} to {_shown(steps.max())})")
         made.append(rows)
     if unsorted:
         warnings.warn(
-            f"table: rows are not in order of '{time}' in {_some(unsorted)}; they were put in order",
+            f"table: rows are not in order of '{time}' in {_some(unsorted)}; they were sorted",
             stacklevel=2,
         )
     if uneven:
@@ -123,6 +121,13 @@ def cut_table(table: pd.DataFrame, id: Any, time: Any) -> tuple[list[Any], list[
             stacklevel=2,
         )
     return keys, made
+
+
+def _by_calendar(times: np.ndarray) -> bool:
+    """Whether dates are as far apart as months, quarters or working days are."""
+    if not np.issubdtype(times.dtype, np.datetime64) or len(times) < 3:
+        return False
+    return pd.infer_freq(pd.DatetimeIndex(times)) is not None
 
 
 def _shown(value: Any) -> str:

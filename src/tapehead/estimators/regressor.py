@@ -162,7 +162,9 @@ class SequenceRegressor(RegressorMixin, SequenceEstimator):
         """The coefficient of determination R², over all answers."""
         X, y = (X.drop(columns=y), X[y]) if isinstance(y, str) else (X, y)
         given = self._matrix(self._by_sequence(y, self._read(X, reset=False)))
-        found = [np.asarray(f).reshape(g.shape) for f, g in zip(self.predict(X), given, strict=True)]
+        found = [
+            np.asarray(f).reshape(g.shape) for f, g in zip(self.predict(X), given, strict=True)
+        ]
         whole, seen = np.concatenate(given), np.concatenate(found)
         asked = ~np.isnan(whole).any(axis=1)
         weights = None

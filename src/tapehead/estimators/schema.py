@@ -207,7 +207,9 @@ class Schema:
                     for name in taken
                     if not pd.to_numeric(table[name].dropna(), errors="coerce").notna().all()
                 )
-                raise UserError(f"table: column '{wrong}' held numbers in fit, and now text") from None
+                raise UserError(
+                    f"table: column '{wrong}' held numbers in fit, and now text"
+                ) from None
         else:
             values = sequence
             if values.shape[1] != len(self.names):

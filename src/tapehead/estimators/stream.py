@@ -87,7 +87,7 @@ class Stream:
         self._arrays = jax.tree.map(lambda *leaves: jnp.stack(leaves), *arrays)
         self._static = _Static(rest[0])
         states = [network.initial_state((self._lanes,)) for network in networks]
-        outputs = estimator.output_size()
+        outputs = estimator.task().output_size
         self._memory: dict[str, Any] = {
             "state": jax.tree.map(lambda *leaves: jnp.stack(leaves), *states),
             "last": jnp.zeros((len(networks), self._lanes, outputs)),
@@ -114,7 +114,9 @@ class Stream:
             given = [observation] if self._single else observation
             table = given if isinstance(given, pd.DataFrame) else pd.DataFrame(list(given))
             if len(table) != lanes:
-                raise UserError(f"stream: expected {lanes} rows, one for each lane, got {len(table)}")
+                raise UserError(
+                    f"stream: expected {lanes} rows, one for each lane, got {len(table)}"
+                )
             return schema.encode(table)
         try:
             values = np.asarray(observation, np.float64)

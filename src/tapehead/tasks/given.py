@@ -145,7 +145,9 @@ class Given(FiniteTask, abc.ABC):
         for number, size in enumerate(self.bucket_sizes(data)):
             own = self.bucket_at(number, jnp.clip(indices - start, 0, size - 1), data)
             fill = longest - own.weights.shape[0]
-            own = jax.tree.map(lambda x, fill=fill: jnp.pad(x, [(0, fill)] + [(0, 0)] * (x.ndim - 1)), own)
+            own = jax.tree.map(
+                lambda x, fill=fill: jnp.pad(x, [(0, fill)] + [(0, 0)] * (x.ndim - 1)), own
+            )
             chosen = own if chosen is None else _columns(indices >= start, own, chosen)
             start = start + size
         assert chosen is not None
@@ -218,4 +220,3 @@ class GivenQuantiles(Given):
         losses = jnp.where(scored, self.loss(outputs, sequences.targets), 0)
         asked = jnp.maximum(jnp.sum(scored, axis=0).astype(outputs.dtype), 1)
         return {"loss": jnp.sum(losses, axis=0) / (asked * sequences.targets.shape[-1])}
-

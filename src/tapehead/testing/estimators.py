@@ -129,9 +129,10 @@ def _check_refusals(fitted: Any, X: list[np.ndarray], y: np.ndarray) -> None:
 
 
 def _refused(name: str, call: Callable[[], Any]) -> None:
+    message = None
     try:
         call()
     except UserError as error:
-        assert "\n" not in str(error), f"{name} is refused in more than one line"
-        return
-    raise AssertionError(f"{name} is not refused")
+        message = str(error)
+    assert message is not None, f"{name} is not refused"
+    assert "\n" not in message, f"{name} is refused in more than one line"

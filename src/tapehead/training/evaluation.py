@@ -181,7 +181,9 @@ def answers(
     def cut(x: np.ndarray) -> list[np.ndarray]:
         return np.split(np.pad(x, [(0, fill)] + [(0, 0)] * (x.ndim - 1)), (time + fill) // size)
 
-    windows = [tuple(map(jnp.asarray, window)) for window in zip(cut(inputs), cut(mask), strict=True)]
+    windows = [
+        tuple(map(jnp.asarray, window)) for window in zip(cut(inputs), cut(mask), strict=True)
+    ]
     outputs = _through(model, mask.shape[1], windows)[1]
     return np.concatenate([np.asarray(window) for window in outputs])[:time]
 

@@ -162,7 +162,9 @@ def fit(
             )
             better = losses < lowest
             lowest = np.where(better, losses, lowest)
-            fitted.best[:] = [stop if b else old for b, old in zip(better, fitted.best, strict=True)]
+            fitted.best[:] = [
+                stop if b else old for b, old in zip(better, fitted.best, strict=True)
+            ]
             fitted.arrays = _merged(better, progress.arrays, fitted.arrays)
             moment["held_out_loss"] = float(losses.mean())
             waited = 0 if better.any() else waited + 1
