@@ -7,10 +7,10 @@ import argparse
 import time
 
 import numpy as np
-from sklearn.ensemble import HistGradientBoostingClassifier
 
 from tapehead.datasets import load_ecg5000, load_fsdd, load_indoor_movement
 from tapehead.estimators import SequenceClassifier
+from tapehead.estimators.baselines import scores
 from tapehead.estimators.sound import log_mel
 
 
@@ -35,15 +35,6 @@ def indoor_movement():
     return signals[0], leaves[0], signals[1], leaves[1]
 
 
-def summary(x):
-    """Of each column: mean, deviation, quartiles, ends, first, last, slope, change between steps."""
-    steps = np.diff(x, axis=0) if len(x) > 1 else np.zeros_like(x)
-    slope = np.polyfit(np.arange(len(x)), x, 1)[0] if len(x) > 1 else np.zeros(x.shape[1])
-    quartiles = np.quantile(x, [0, 0.25, 0.5, 0.75, 1], axis=0).ravel()
-    parts = [x.mean(0), x.std(0), quartiles, x[0], x[-1], slope, np.abs(steps).mean(0), [len(x)]]
-    return np.concatenate(parts)
-
-
 def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("data", choices=["ecg5000", "fsdd", "indoor_movement"])
@@ -56,9 +47,8 @@ def main():
     given = parser.parse_args()
     X, y, X_test, y_test = globals()[given.data]()
     print(f"{given.data}: {len(X)} to learn from, {len(X_test)} to be tested on")
-    boosting = HistGradientBoostingClassifier(random_state=0).fit([summary(x) for x in X], y)
-    score = boosting.score([summary(x) for x in X_test], y_test)
-    print(f"gradient boosting on summary features: {score:.4f}")
+    for name, score in scores(X, y, X_test, y_test, classes=True).items():
+        print(f"{name}: {score:.4f}")
     more = {} if given.max_updates is None else {"max_updates": given.max_updates}
     for seed in range(given.seeds):
         began = time.perf_counter()

@@ -95,7 +95,7 @@ class SequenceEstimator(Trained):
 
     # -- reading ------------------------------------------------------------------------------
 
-    def _read(self, X: Any, *, reset: bool) -> Read:
+    def _read_form(self, X: Any, *, reset: bool) -> Read:
         """The sequences in `X`, which must be of the form that `fit` saw, unless this is `fit`."""
         read = self._sequences(X, reset=reset)
         if reset:
@@ -309,7 +309,7 @@ class SequenceEstimator(Trained):
         self._check_settings()
         again = self.warm_start and hasattr(self, "weights_")
         X, y = self._split_target(X, y, reset=True)
-        read = self._read(X, reset=True)
+        read = self._read_form(X, reset=True)
         given = self._by_sequence(y, read)
         self._learn_answers(given)
         wanted = self._answers(given)
@@ -347,7 +347,7 @@ class SequenceEstimator(Trained):
     def _pass(self, X: Any, y: Any, sample_weight: Any, first: bool) -> Self:
         """Go over some sequences once, from where the networks stand: `partial_fit`."""
         X, y = self._split_target(X, y, reset=first)
-        read = self._read(X, reset=first)
+        read = self._read_form(X, reset=first)
         given = self._by_sequence(y, read)
         wanted = self._answers(given)
         whole, weights = self._weighted(read, wanted, sample_weight)
@@ -380,12 +380,20 @@ class SequenceEstimator(Trained):
 
     # -- answering ----------------------------------------------------------------------------
 
-    def _outputs(self, X: Any) -> tuple[Read, list[np.ndarray]]:
-        """What was read, and for each sequence the outputs `(networks, time or 1, outputs)`."""
+    def read(self, X: Any) -> Read:
+        """The sequences in `X`, as `predict` reads them."""
         check_is_fitted(self, "weights_")
         if isinstance(X, pd.DataFrame) and (target := getattr(self, "target_", None)) is not None:
             X = X.drop(columns=target, errors="ignore")
-        read = self._read(X, reset=False)
+        return self._read_form(X, reset=False)
+
+    def told(self, y: Any, read: Read) -> np.ndarray:
+        """The answers in `y`, one for each sequence that was read."""
+        return np.concatenate(self._by_sequence(y, read))
+
+    def _outputs(self, X: Any) -> tuple[Read, list[np.ndarray]]:
+        """What was read, and for each sequence the outputs `(networks, time or 1, outputs)`."""
+        read = self.read(X)
         coded = [self.schema_.encode(sequence) for sequence in read.sequences]
         networks = self.networks()
         order = np.argsort([len(mask) for _, mask in coded], kind="stable")

@@ -170,7 +170,7 @@ class SequenceClassifier(ClassifierMixin, SequenceEstimator):
         first = not hasattr(self, "weights_")
         if first:
             if classes is None:
-                read = self._read(self._split_target(X, y, reset=True)[0], reset=True)
+                read = self._read_form(self._split_target(X, y, reset=True)[0], reset=True)
                 self._learn_answers(self._by_sequence(self._split_target(X, y, True)[1], read))
             else:
                 self.classes_ = np.unique(classes)
@@ -210,7 +210,7 @@ class SequenceClassifier(ClassifierMixin, SequenceEstimator):
     def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:
         """The share of answers that are right."""
         X, y = (X.drop(columns=y), X[y]) if isinstance(y, str) else (X, y)
-        given = self._by_sequence(y, self._read(X, reset=False))
+        given = self._by_sequence(y, self.read(X))
         found = self.predict(X)
         right = [
             np.mean(one == (f if self.each_step else [f]))

@@ -133,7 +133,7 @@ class SequenceRegressor(RegressorMixin, SequenceEstimator):
         self._check_settings()
         first = not hasattr(self, "weights_")
         if first:
-            read = self._read(self._split_target(X, y, reset=True)[0], reset=True)
+            read = self._read_form(self._split_target(X, y, reset=True)[0], reset=True)
             self._learn_answers(self._by_sequence(self._split_target(X, y, True)[1], read))
         return self._pass(X, y, sample_weight, first)
 
@@ -161,7 +161,7 @@ class SequenceRegressor(RegressorMixin, SequenceEstimator):
     def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:
         """The coefficient of determination R², over all answers."""
         X, y = (X.drop(columns=y), X[y]) if isinstance(y, str) else (X, y)
-        given = self._matrix(self._by_sequence(y, self._read(X, reset=False)))
+        given = self._matrix(self._by_sequence(y, self.read(X)))
         found = [
             np.asarray(f).reshape(g.shape) for f, g in zip(self.predict(X), given, strict=True)
         ]

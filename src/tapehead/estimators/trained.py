@@ -136,6 +136,10 @@ class Trained(BaseEstimator, abc.ABC):
             for k in range(count)
         ]
 
+    def recipe_name(self) -> str:
+        """What the networks are called."""
+        return type(self.recipe_).__name__.removesuffix("Model")
+
     def learned(self) -> dict[str, Any]:
         """What `fit` learned beside weights, as JSON data."""
         check_is_fitted(self, "weights_")
