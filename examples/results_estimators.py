@@ -38,7 +38,7 @@ def indoor_movement():
 def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("data", choices=["ecg5000", "fsdd", "indoor_movement"])
-    parser.add_argument("--model", default="lstm")
+    parser.add_argument("--model", default="mingru")
     parser.add_argument("--size", default="medium")
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--ensemble", type=int, default=1)

@@ -30,7 +30,7 @@ ROOMS: dict[str, set[str]] = {
     "inspection": CORE
     | {"cells", "memory", "datasets", "generation", "tasks", "models", "training"},
     "testing": CORE | {"cells", "memory", "learning", "tasks", "models", "estimators"},
-    "estimators": CORE | {"cells", "learning", "tasks", "models", "training"},
+    "estimators": CORE | {"cells", "learning", "datasets", "tasks", "models", "training"},
     "comparison": CORE | {"tasks", "models", "training", "inspection"},
     "cli": CORE
     | {"learning", "datasets", "tasks", "models", "training", "inspection", "comparison"}

@@ -140,8 +140,8 @@ def answer(given: Namespace, table: Any, command: str) -> int:
         found = model.predict(test.drop(columns=target))
         confusion = confusion_matrix(parts[3], found, labels=model.classes_).tolist()
     split = (
-        f"{model.parts_['learned']} sequences to learn from, {model.parts_['held_out']} to stop by, "
-        f"{len(asked)} to be tested on."
+        f"{model.parts_['learned']} sequences to learn from, {model.parts_['held_out']} to stop "
+        f"by, {len(asked)} to be tested on."
     )
     scores = (["on the test", measure], [[name, f"{value:.4f}"] for name, value in rows.items()])
     return conclude(

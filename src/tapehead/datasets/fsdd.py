@@ -26,7 +26,7 @@ MEMBER = re.compile(r"recordings/(\d)_(\w+)_(\d+)\.wav")
 
 
 class Recording(NamedTuple):
-    """A digit, who spoke it, which of the speaker's recordings it is, and its samples in [−1, 1]."""
+    """A digit, who spoke it, which of the speaker's recordings it is, and samples in [−1, 1]."""
 
     digit: int
     speaker: str

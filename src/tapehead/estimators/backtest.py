@@ -37,8 +37,8 @@ def backtest(
     - `fitted`: `forecaster` has seen the beginnings already, and is not fitted anew.
 
     **Returns:** a table with a row for each series, one for all together, and as much for the
-    seasonal naive forecast: `origins`, `MSE`, `MAE`, `sMAPE`, `MASE` of the median, and, where there
-    are quantiles, `pinball`, their mean loss, and `coverage` between the lowest and the highest.
+    seasonal naive forecast: `origins`, `MSE`, `MAE`, `sMAPE`, `MASE` of the median, and, where
+    there are quantiles, `pinball`, their mean loss, and `coverage` between the lowest and highest.
 
     **Raises:** `UserError` if a series is too short.
     """

@@ -17,6 +17,7 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 from tapehead.errors import UserError
 from tapehead.estimators.network import recipe
 from tapehead.estimators.reading import (
+    Form,
     Raw,
     Read,
     cut_table,
@@ -104,7 +105,12 @@ class SequenceEstimator(Trained):
                     self.__dict__.pop(name, None)
             if read.form == "steps":
                 self.n_features_in_ = read.sequences[0].shape[1]
-        elif read.form != self.schema_.form:
+        else:
+            self._expect_form(read.form)
+        return read
+
+    def _expect_form(self, form: Form) -> None:
+        if form != self.schema_.form:
             shown = {
                 "scalars": "rows of numbers, (samples, time)",
                 "steps": "sequences (samples, time, columns)",
@@ -112,10 +118,9 @@ class SequenceEstimator(Trained):
                 "text": "texts",
             }
             raise UserError(
-                f"{type(self).__name__}: X has {shown[read.form]}, where fit had "
+                f"{type(self).__name__}: X has {shown[form]}, where fit had "
                 f"{shown[self.schema_.form]}"
             )
-        return read
 
     def _sequences(self, X: Any, *, reset: bool) -> Read:
         if isinstance(X, pd.DataFrame) and (self.id is not None or self.time is not None):
@@ -140,6 +145,8 @@ class SequenceEstimator(Trained):
                     f"table: column '{wrong[0]}' is not numbers; in a table without id and time "
                     "every column is a step of time: name the columns with id= and time="
                 )
+        if not reset and np.ndim(X) == 2:
+            self._expect_form("scalars")
         try:
             values = validate_data(
                 self, X, reset=reset, dtype=np.float64, ensure_all_finite="allow-nan"

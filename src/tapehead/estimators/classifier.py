@@ -31,6 +31,7 @@ class SequenceClassifier(ClassifierMixin, SequenceEstimator):
     **Arguments:**
 
     - `model`: the name of a model (`tapehead list models`), or a `Model` or `Cell` of yours.
+        `"mingru"` learns all steps in parallel; `"lstm"`, `"gru"` and `"dnc"` one after another.
     - `size`: `"small"`, `"medium"` or `"large"`, for a model by name: 32, 64 or 2 × 128 units.
     - `each_step`: an answer at every step, instead of one at the end.
     - `id`, `time`: where sequences come in one long table, the columns that say of which sequence
@@ -57,7 +58,7 @@ class SequenceClassifier(ClassifierMixin, SequenceEstimator):
 
     def __init__(
         self,
-        model: Any = "lstm",
+        model: Any = "mingru",
         *,
         size: str = "medium",
         each_step: bool = False,
@@ -114,7 +115,7 @@ class SequenceClassifier(ClassifierMixin, SequenceEstimator):
         self.classes_ = np.unique(everything)
         if len(self.classes_) < 2:
             raise UserError(
-                f"{type(self).__name__}: y holds only one class, {self.classes_[0]!r}; there is "
+                f"{type(self).__name__}: y holds only one class, '{self.classes_[0]}'; there is "
                 "nothing to tell apart"
             )
 
@@ -153,7 +154,7 @@ class SequenceClassifier(ClassifierMixin, SequenceEstimator):
         if (total > 0).sum() < 2:
             raise UserError(
                 f"{type(self).__name__}: only one class has weight, "
-                f"{self.classes_[int(total.argmax())]!r}; there is nothing to tell apart"
+                f"'{self.classes_[int(total.argmax())]}'; there is nothing to tell apart"
             )
         return whole, weights
 

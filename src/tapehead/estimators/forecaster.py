@@ -12,10 +12,10 @@ from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted
 
 from tapehead.errors import UserError, at_least
-from tapehead.estimators.trained import ROWS, Trained
 from tapehead.estimators.network import recipe
 from tapehead.estimators.schema import Scale
 from tapehead.estimators.series import Series, calendar, read_series, times_ahead
+from tapehead.estimators.trained import ROWS, Trained
 from tapehead.tasks.given import Examples, Given, GivenQuantiles, GivenValues
 from tapehead.training.evaluation import answers
 

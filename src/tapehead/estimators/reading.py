@@ -107,7 +107,7 @@ def cut_table(table: pd.DataFrame, id: Any, time: Any) -> tuple[list[Any], list[
         if len(steps) and (steps == 0 * steps).any():
             twice = here[1:][steps == 0 * steps][0]
             raise UserError(f"table: {who} has two rows at time {_shown(twice)}; keep one of them")
-        if len(steps) and steps.max() != steps.min() and not _by_calendar(here):
+        if len(steps) and steps.max() != steps.min() and frequency(here) is None:
             uneven.append(f"{who} (from {_shown(steps.min())} to {_shown(steps.max())})")
         made.append(rows)
     if unsorted:
@@ -123,11 +123,13 @@ def cut_table(table: pd.DataFrame, id: Any, time: Any) -> tuple[list[Any], list[
     return keys, made
 
 
-def _by_calendar(times: np.ndarray) -> bool:
-    """Whether dates are as far apart as months, quarters or working days are."""
+def frequency(times: np.ndarray) -> Any:
+    """The rule by which dates follow one another, such as months or working days, or `None`."""
     if not np.issubdtype(times.dtype, np.datetime64) or len(times) < 3:
-        return False
-    return pd.infer_freq(pd.DatetimeIndex(times)) is not None
+        return None
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # pandas announces that the kind of the result will change
+        return pd.infer_freq(pd.DatetimeIndex(times))
 
 
 def _shown(value: Any) -> str:

@@ -35,7 +35,7 @@ class SequenceRegressor(RegressorMixin, SequenceEstimator):
 
     def __init__(
         self,
-        model: Any = "lstm",
+        model: Any = "mingru",
         *,
         size: str = "medium",
         each_step: bool = False,

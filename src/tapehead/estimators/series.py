@@ -10,7 +10,7 @@ import pandas as pd
 from jaxtyping import Float
 
 from tapehead.errors import UserError
-from tapehead.estimators.reading import cut_table, expect_column, stamps
+from tapehead.estimators.reading import cut_table, expect_column, frequency, stamps
 
 DAY = np.timedelta64(1, "D")
 
@@ -57,11 +57,11 @@ def calendar(times: np.ndarray) -> Float[np.ndarray, "time features"]:
     """
     when = pd.DatetimeIndex(times)
     step = np.median(np.diff(when.to_numpy())) if len(when) > 1 else DAY
-    phases = [when.dayofyear.to_numpy() / 365.25]
+    phases = [when.day_of_year.to_numpy() / 365.25]
     if step < DAY:
         phases.append((when.hour.to_numpy() + when.minute.to_numpy() / 60) / 24)
     if step < 7 * DAY:
-        phases.append(when.dayofweek.to_numpy() / 7)
+        phases.append(when.day_of_week.to_numpy() / 7)
     turns = 2 * np.pi * np.stack(phases, axis=1)
     return np.concatenate([np.sin(turns), np.cos(turns)], axis=1)
 
@@ -71,11 +71,9 @@ def times_ahead(times: np.ndarray, steps: int) -> np.ndarray:
 
     Months go on as months, whatever their length.
     """
-    if np.issubdtype(times.dtype, np.datetime64):
-        index = pd.DatetimeIndex(times)
-        frequency = pd.infer_freq(index) if len(index) > 2 else None
-        if frequency is not None:
-            return pd.date_range(index[-1], periods=steps + 1, freq=frequency)[1:].to_numpy()
+    rule = frequency(times)
+    if rule is not None:
+        return pd.date_range(times[-1], periods=steps + 1, freq=rule)[1:].to_numpy()
     step = np.median(np.diff(times)) if len(times) > 1 else 1
     return times[-1] + step * np.arange(1, steps + 1)
 
