@@ -95,7 +95,7 @@ def answer(given: Namespace, table: Any, command: str) -> int:
         raise UserError(f"table: the target '{target}' is missing in some rows; leave them out")
     classes = given.kind == "classify"
     kind = SequenceClassifier if classes else SequenceRegressor
-    model = kind(**settings(given))
+    model: Any = kind(**settings(given))
     if given.id is None:
         keys = np.arange(len(table))
         of_row, answers = keys, table[target]

@@ -42,11 +42,14 @@ def load_indoor_movement(*, data_dir: str | Path | None = None) -> list[Walk]:
                 text = archive.read(name).decode("ascii")
                 return [[float(x) for x in row] for row in list(csv.reader(io.StringIO(text)))[1:]]
 
-            targets = dict(rows(f"{FOLDER}_target.csv"))  # pyright: ignore
-            houses = dict(rows("groups/MovementAAL_DatasetGroup.csv"))  # pyright: ignore
+            def told(name: str) -> dict[int, float]:
+                return {int(number): value for number, value in rows(name)}
+
+            targets = told(f"{FOLDER}_target.csv")
+            houses = told("groups/MovementAAL_DatasetGroup.csv")
             return [
                 Walk(
-                    np.array(rows(f"{FOLDER}_RSS_{int(number)}.csv"), np.float32),
+                    np.array(rows(f"{FOLDER}_RSS_{number}.csv"), np.float32),
                     target > 0,
                     int(houses[number]),
                 )

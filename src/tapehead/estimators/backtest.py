@@ -45,7 +45,7 @@ def backtest(
     if not 0 < start < 1:
         raise UserError(f"backtest: start must be between 0 and 1, got {start}")
     at_least("backtest", 1, season=season)
-    model = forecaster if fitted else clone(forecaster)
+    model: Any = forecaster if fitted else clone(forecaster)
     series = model.read(X)
     firsts = [int(len(one) * start) for one in series]
     parts = [one.until(first) for one, first in zip(series, firsts, strict=True)]
@@ -78,8 +78,9 @@ def backtest(
             marks["MASE"] = marks["MAE"] / error
             rows.append({"series": one.name, "by": name, "origins": int(known.sum()), **marks})
     table = pd.DataFrame(rows)
-    means = table.groupby("by", sort=False).mean(numeric_only=True).reset_index()
-    means["origins"] = table.groupby("by", sort=False)["origins"].sum().to_numpy()
+    by: Any = table.groupby("by", sort=False)
+    means = by.mean(numeric_only=True).reset_index()
+    means["origins"] = by["origins"].sum().to_numpy()
     return pd.concat([table, means.assign(series="all")], ignore_index=True)
 
 

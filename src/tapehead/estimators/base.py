@@ -102,7 +102,7 @@ class SequenceEstimator(Trained):
         if reset:
             if read.form != "scalars":
                 for name in ("n_features_in_", "feature_names_in_"):
-                    self.__dict__.pop(name, None)
+                    vars(self).pop(name, None)
             if read.form == "steps":
                 self.n_features_in_ = read.sequences[0].shape[1]
         else:
@@ -138,9 +138,8 @@ class SequenceEstimator(Trained):
             return Read(*matrices(np.asarray(X)))
         if isinstance(X, pd.DataFrame):
             wrong = [c for c in X.columns if not pd.api.types.is_numeric_dtype(X[c])]
-            if wrong and not X[wrong[0]].map(np.isscalar).all():
-                wrong = []  # scikit-learn has its own words for what is no number at all
-            if wrong:
+            # scikit-learn has its own words for what is no number at all.
+            if wrong and all(np.isscalar(value) for value in X[wrong[0]]):
                 raise UserError(
                     f"table: column '{wrong[0]}' is not numbers; in a table without id and time "
                     "every column is a step of time: name the columns with id= and time="
@@ -148,8 +147,9 @@ class SequenceEstimator(Trained):
         if not reset and np.ndim(X) == 2:
             self._expect_form("scalars")
         try:
+            given: Any = X
             values = validate_data(
-                self, X, reset=reset, dtype=np.float64, ensure_all_finite="allow-nan"
+                self, given, reset=reset, dtype=np.float64, ensure_all_finite="allow-nan"
             )
         except ValueError as error:
             raise one_line(error) from None
@@ -340,7 +340,7 @@ class SequenceEstimator(Trained):
             data, test, seed=rng.randint(2**31 - 1), arrays=self._arrays() if again else None
         )
         self.parts_ = {"learned": len(learned), "held_out": len(held)}
-        self.__dict__.pop("_progress", None)
+        vars(self).pop("_progress", None)
         return self
 
     def _recipe(self) -> Model:

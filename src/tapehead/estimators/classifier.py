@@ -100,7 +100,8 @@ class SequenceClassifier(ClassifierMixin, SequenceEstimator):
     def _check_answers(self, y: Any, count: int) -> np.ndarray:
         try:
             y = column_or_1d(y, warn=True)
-            check_array(y, dtype=None, ensure_2d=False, input_name="y")
+            anything: Any = None
+            check_array(y, dtype=anything, ensure_2d=False, input_name="y")
             check_classification_targets(y)
         except ValueError as error:
             raise one_line(error) from None

@@ -249,7 +249,7 @@ class Forecaster(Trained):
         self.recipe_ = recipe(self.model, self.size, pool="none", dropout=self.dropout)
         self._train((examples,), None if test is None else (test,), seed=rng.randint(2**31 - 1))
         self.shift_ = np.zeros(len(self.levels))
-        if test is not None and self.quantiles is not None:
+        if test is not None and truth is not None and self.quantiles is not None:
             found = self._answered(test.inputs[: int(test.size)])
             apart = truth[..., None] - found
             self.shift_ = np.array(
@@ -267,7 +267,7 @@ class Forecaster(Trained):
         for one in series:
             ends = np.arange(self.lookback_, len(one) - self._block + 1)
             whole = np.isfinite(one.values)
-            after = np.lib.stride_tricks.sliding_window_view(whole, self._block).all(axis=1)
+            after = np.all(np.lib.stride_tricks.sliding_window_view(whole, self._block), axis=1)
             count = int(len(ends) * self.held_out)
             late = ends[len(ends) - count :]
             # What is learned from ends before what is held out begins.

@@ -54,7 +54,7 @@ def expect_column(table: pd.DataFrame, name: Any, what: str) -> None:
 
 def stamps(table: pd.DataFrame, time: Any) -> pd.Series:
     """The time column as numbers or dates. **Raises:** `UserError` naming what is neither."""
-    column = table[time]
+    column: Any = table[time]
     if not (pd.api.types.is_numeric_dtype(column) or pd.api.types.is_datetime64_any_dtype(column)):
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")

@@ -80,9 +80,8 @@ class SequenceRegressor(RegressorMixin, SequenceEstimator):
 
     def _check_answers(self, y: Any, count: int) -> np.ndarray:
         try:
-            values = check_array(
-                y, dtype=np.float64, ensure_2d=False, ensure_all_finite=True, input_name="y"
-            )
+            checked: Any = check_array(y, dtype="float64", ensure_2d=False, input_name="y")
+            values = np.asarray(checked)
         except ValueError as error:
             raise one_line(error) from None
         if values.ndim not in (1, 2):

@@ -188,7 +188,8 @@ class Schema:
                     f"table: has a column '{name}' that there was none of in fit"
                     f"{nearest(name, self.names)}"
                 )
-        return table[[found[name] for name in self.names]]
+        matched: Any = table[[found[name] for name in self.names]]
+        return matched
 
     def numbers(self, sequence: Raw) -> Float[np.ndarray, "time columns"]:
         """The columns that are numbers, NaN where one is missing. Raises `UserError` otherwise."""
@@ -202,16 +203,13 @@ class Schema:
             try:
                 values = table[taken].to_numpy(np.float64, na_value=np.nan)
             except (TypeError, ValueError):
-                wrong = next(
-                    name
-                    for name in taken
-                    if not pd.to_numeric(table[name].dropna(), errors="coerce").notna().all()
-                )
+                read = [pd.to_numeric(table[name].dropna(), errors="coerce") for name in taken]
+                wrong = taken[[bool(np.isnan(one).any()) for one in read].index(True)]
                 raise UserError(
                     f"table: column '{wrong}' held numbers in fit, and now text"
                 ) from None
         else:
-            values = sequence
+            values = np.asarray(sequence)
             if values.shape[1] != len(self.names):
                 raise UserError(
                     f"X: has {values.shape[1]} columns, where fit had {len(self.names)}"
@@ -236,16 +234,16 @@ class Schema:
         values = self.numbers(sequence)
         absent = np.isnan(values)
         parts = [np.where(absent, 0, self.scale.apply(values))]
-        known = ~absent.all(axis=1) if values.shape[1] else np.zeros(len(values), bool)
+        known = np.any(~absent, axis=1)
         if self.categories:
             assert isinstance(sequence, pd.DataFrame)
             table = self._matched(sequence)
             for name, column in zip(self.names, table.columns, strict=True):
                 if name in self.categories:
-                    given = table[column]
+                    given: Any = table[column]
                     text = np.where(given.isna(), "", given.astype(object).map(str))
                     parts.append(text[:, None] == np.array(self.categories[name], object))
-                    known |= given.notna().to_numpy()
+                    known = known | given.notna().to_numpy()
         if self.missing == "indicator":
             parts.append(absent)
         return np.concatenate(parts, axis=1, dtype=np.float32), known

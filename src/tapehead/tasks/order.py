@@ -41,7 +41,8 @@ def shuffled(
     >>> sorted(order.tolist())
     [0, 1, 2, 3, 4, 5, 6, 7, 8, 9]
     """
-    half = max(1, (((size if room is None else room) - 1).bit_length() + 1) // 2)
+    most = int(size) if room is None else room
+    half = max(1, ((most - 1).bit_length() + 1) // 2)
     size = jnp.asarray(size, jnp.uint32)
     low = jnp.uint32(2**half - 1)
     salts = jax.random.bits(key, (ROUNDS,), jnp.uint32)

@@ -46,7 +46,8 @@ def check_estimator(estimator: Any) -> None:
         answers = np.where(answers > 0, "above", "below")
     settings = repr(estimator.get_params())
 
-    fitted = clone(estimator).fit(ragged, answers)
+    fresh: Any = clone(estimator)
+    fitted = fresh.fit(ragged, answers)
     assert repr(fitted.get_params()) == settings, "fit changed the settings"
     for before, after in zip(given, ragged, strict=True):
         np.testing.assert_array_equal(before, after, "fit changed its data")
@@ -56,7 +57,8 @@ def check_estimator(estimator: Any) -> None:
 
     whole = answer(fitted, ragged)
     _check_shapes(fitted, ragged, whole)
-    again = answer(clone(estimator).fit(ragged, answers), ragged)
+    other: Any = clone(estimator)
+    again = answer(other.fit(ragged, answers), ragged)
     np.testing.assert_array_equal(again, whole, "the same random_state gave another estimator")
 
     order = rng.permutation(COUNT)

@@ -181,9 +181,8 @@ def answers(
     def cut(x: np.ndarray) -> list[np.ndarray]:
         return np.split(np.pad(x, [(0, fill)] + [(0, 0)] * (x.ndim - 1)), (time + fill) // size)
 
-    windows = [
-        tuple(map(jnp.asarray, window)) for window in zip(cut(inputs), cut(mask), strict=True)
-    ]
+    pieces = zip(cut(inputs), cut(mask), strict=True)
+    windows: Windows = [(jnp.asarray(x), jnp.asarray(known)) for x, known in pieces]
     outputs = _through(model, mask.shape[1], windows)[1]
     return np.concatenate([np.asarray(window) for window in outputs])[:time]
 
