@@ -51,6 +51,7 @@ def test_classify_from_a_long_table(told, tmp_path):
     assert "a, b" in shown
 
 
+@pytest.mark.slow
 def test_forecast_from_csv(told, tmp_path):
     t = np.arange(120)
     dates = pd.date_range("2000-01-01", periods=120, freq="MS")

@@ -78,6 +78,7 @@ def test_backtests_look_at_nothing_to_come(model):
     np.testing.assert_array_equal(model.ahead(spoiled, origins), seen)
 
 
+@pytest.mark.slow
 def test_recursive_forecasts_read_their_own_medians():
     made = Forecaster(**QUICK | {"at_once": 1, "max_updates": 150}).fit(waves())
     one = made.read(waves())[0]
@@ -88,6 +89,7 @@ def test_recursive_forecasts_read_their_own_medians():
     np.testing.assert_allclose(made.ahead(longer, np.array([121]))[0][:3], first[1:], rtol=1e-5)
 
 
+@pytest.mark.slow
 def test_a_table_with_dates_and_covariates():
     """What is to come follows a column that is known ahead, and nothing else."""
     rng = np.random.default_rng(0)

@@ -132,6 +132,7 @@ def test_which_form_it_is():
     assert (form, [x.shape for x in made]) == ("steps", [(2, 1), (1, 1)])
 
 
+@pytest.mark.slow
 def test_answers_at_every_step():
     X = walks()
     y = [(np.cumsum(x[:, 0]) > 0).astype(int) for x in X]
@@ -145,6 +146,7 @@ def test_answers_at_every_step():
     np.testing.assert_allclose(found, model.predict_proba([X[0]])[0], rtol=1e-4)
 
 
+@pytest.mark.slow
 def test_several_numbers_on_scales_of_their_own():
     X = walks()
     y = np.array([[1e6 + x[:, 0].mean(), 1e-3 * x[:, 1].mean()] for x in X])

@@ -63,6 +63,7 @@ def test_a_clone_is_not_fitted():
     assert not hasattr(made, "weights_")
 
 
+@pytest.mark.slow
 def test_an_ensemble_is_the_mean_of_its_networks():
     X = walks()
     both = SequenceRegressor(**QUICK, ensemble=2).fit(X, np.arange(40.0))
@@ -88,6 +89,7 @@ def test_class_weights_count():
     np.testing.assert_allclose(even.predict_proba(X)[:, 1], 0.1, atol=0.02)
 
 
+@pytest.mark.slow
 def test_warm_start_and_partial_fit_go_on():
     X = walks()
     y = np.array([x[:, 0].mean() for x in X])
