@@ -10,7 +10,7 @@ from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostin
 def summary(x: np.ndarray) -> np.ndarray:
     """A sequence `(time, columns)` in a few numbers.
 
-    Of each column its mean, deviation, quartiles and ends, first and last value, slope, and mean
+    Of each column its mean, deviation, ends and quartiles, first and last value, slope, and mean
     change from step to step; and the length. What is missing is left out.
     """
     with np.errstate(all="ignore"):
@@ -18,9 +18,8 @@ def summary(x: np.ndarray) -> np.ndarray:
     steps = np.diff(filled, axis=0) if len(x) > 1 else np.zeros_like(filled)
     slope = np.polyfit(np.arange(len(x)), filled, 1)[0] if len(x) > 1 else np.zeros(x.shape[1])
     quartiles = np.quantile(filled, [0, 0.25, 0.5, 0.75, 1], axis=0).ravel()
-    ends = [filled[0], filled[-1]]
-    means = [filled.mean(0), filled.std(0), np.abs(steps).mean(0)]
-    return np.concatenate([*means, quartiles, *ends, slope, [len(x)]])
+    parts = [filled.mean(0), filled.std(0), quartiles, filled[0], filled[-1], slope]
+    return np.concatenate([*parts, np.abs(steps).mean(0), [len(x)]])
 
 
 def scores(

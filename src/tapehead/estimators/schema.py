@@ -203,8 +203,10 @@ class Schema:
             try:
                 values = table[taken].to_numpy(np.float64, na_value=np.nan)
             except (TypeError, ValueError):
-                read = [pd.to_numeric(table[name].dropna(), errors="coerce") for name in taken]
-                wrong = taken[[bool(np.isnan(one).any()) for one in read].index(True)]
+                read: list[Any] = [
+                    pd.to_numeric(table[name].dropna(), errors="coerce") for name in taken
+                ]
+                wrong = taken[[bool(one.isna().any()) for one in read].index(True)]
                 raise UserError(
                     f"table: column '{wrong}' held numbers in fit, and now text"
                 ) from None
