@@ -34,7 +34,7 @@ def test_sequences(estimator):
 
 
 def test_cross_validation_of_ragged_sequences():
-    X = walks(60)
+    X = walks(120)
     scores = cross_val_score(SequenceClassifier(**QUICK), X, signs(X), cv=3)
     assert scores.mean() > 0.8
 

@@ -144,7 +144,7 @@ class SequenceEstimator(Trained):
                     f"table: column '{wrong[0]}' is not numbers; in a table without id and time "
                     "every column is a step of time: name the columns with id= and time="
                 )
-        if not reset and np.ndim(X) == 2:
+        if not reset and isinstance(X, np.ndarray | pd.DataFrame | list) and np.ndim(X) == 2:
             self._expect_form("scalars")
         try:
             given: Any = X
