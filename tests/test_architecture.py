@@ -29,11 +29,12 @@ ROOMS: dict[str, set[str]] = {
     "generation": CORE | {"datasets", "tasks"},
     "inspection": CORE
     | {"cells", "memory", "datasets", "generation", "tasks", "models", "training"},
-    "testing": CORE | {"cells", "memory", "learning", "tasks", "models"},
+    "testing": CORE | {"cells", "memory", "learning", "tasks", "models", "estimators"},
+    "estimators": CORE | {"cells", "learning", "datasets", "tasks", "models", "training"},
     "comparison": CORE | {"tasks", "models", "training", "inspection"},
     "cli": CORE
     | {"learning", "datasets", "tasks", "models", "training", "inspection", "comparison"}
-    | {"generation"},
+    | {"generation", "estimators"},
 }
 
 

@@ -95,4 +95,5 @@ def get(data: Dataset) -> list[Path]:
     """The files of a data set, verified, and downloaded where they are not here."""
     found = holdings(data)
     complete = data.repacked and all(file in found for file in data.repacked)
-    return [fetch(data, file.name) for file in (data.repacked if complete else data.files)]
+    wanted = data.repacked if complete or not data.files else data.files
+    return [fetch(data, file.name) for file in wanted]

@@ -45,15 +45,16 @@ def fetch(dataset: Dataset, *names: str, data_dir: str | Path | None = None) -> 
             )
         return found
     named = _named_folder(dataset)
-    return (
-        (named and _held(dataset, files, named))
-        or _cached(dataset, files)
-        or download(
-            dataset,
-            next(file for file in files if file.urls),
-            otherwise=f"set {ENVIRONMENT} to a folder that holds {layout}",
+    found = (named and _held(dataset, files, named)) or _cached(dataset, files)
+    if found:
+        return found
+    otherwise = f"set {ENVIRONMENT} to a folder that holds {layout}"
+    published = next((file for file in files if file.urls), None)
+    if published is None:
+        raise UserError(
+            f"{dataset.name}: nobody publishes {files[-1].name} in this form; {otherwise}"
         )
-    )
+    return download(dataset, published, otherwise=otherwise)
 
 
 def damage(file: DataFile, path: Path) -> str | None:

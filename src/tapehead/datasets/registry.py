@@ -304,6 +304,125 @@ OMNIGLOT = Dataset(
     ),
 )
 
+# What is published of these two is packed otherwise; what is here was made from its content, and is
+# nowhere to be downloaded.
+FSDD = Dataset(
+    name="fsdd",
+    title="Free Spoken Digit Dataset",
+    licence="CC BY-SA 4.0",
+    source="Jackson et al., https://github.com/Jakobovski/free-spoken-digit-dataset",
+    files=(),
+    repacked=(
+        DataFile(
+            "recordings.tar.gz",
+            "b8f087bc9d5c545fe5468a9febde9b9643520a6352c75be86b96328be04ef5c2",
+            15_566_181,
+        ),
+    ),
+)
+ECG5000 = Dataset(
+    name="ecg5000",
+    title="ECG5000: heartbeats of five classes",
+    licence="none stated by the UCR archive; the PhysioNet source is ODC-By",
+    source="https://www.timeseriesclassification.com/description.php?Dataset=ECG5000",
+    files=(),
+    repacked=(
+        DataFile(
+            "ECG5000_TRAIN.txt.gz",
+            "85ac633af21f9a57c82290266ad101d06d22c1188f770ab741913350881a1c3c",
+            371_899,
+        ),
+        DataFile(
+            "ECG5000_TEST.txt.gz",
+            "daaee8f382d0a75f3d44d66c76617853df9798d542f660e416cdd88cf4353303",
+            3_314_947,
+        ),
+    ),
+)
+INDOOR_MOVEMENT = Dataset(
+    name="indoor_movement",
+    title="Indoor user movement from radio signal strengths",
+    licence="CC BY 4.0",
+    source="Bacciu et al. 2014, UCI Machine Learning Repository",
+    files=_published(
+        ("https://raw.githubusercontent.com/jbrownlee/Datasets/master/",),
+        (
+            "IndoorMovement.zip",
+            "c657ee8635275145b11c9e4ed3b4647b876f8acb638e61e7b1a6a18f27e0472a",
+            215_028,
+        ),
+    ),
+)
+
+_LIBRARY = _published(
+    ("https://raw.githubusercontent.com/jbrownlee/Datasets/master/",),
+    (
+        "airline-passengers.csv",
+        "8cb51be753a718d9be5d76d7e238cc224792754676adc21faa59e954b0201621",
+        2_180,
+    ),
+    (
+        "monthly-sunspots.csv",
+        "c4ec8cc57d9f6fb6ecdb3e1f37f25b6f4badd5124c55931052b0cd2fc3bc71f3",
+        45_039,
+    ),
+    (
+        "daily-min-temperatures.csv",
+        "8b9de63ed6789492bf497625e7f9beb96a63d367b4b0a21754006f749fa5e5da",
+        67_921,
+    ),
+    (
+        "pollution.csv",
+        "892e9559205d16d32623135c127a3951c12e46ea1e0b3093e107ce89a9fd60e2",
+        2_010_492,
+    ),
+)
+TIMESERIES = Dataset(
+    name="timeseries",
+    title="Series to forecast: passengers, sunspots, temperatures, PM2.5, transformer, S&P 500",
+    licence="none stated, but pollution CC BY 4.0 and ETT CC BY-ND 4.0",
+    source="Time Series Data Library; UCI; github.com/zhouhaoyi/ETDataset; Yahoo Finance",
+    files=(
+        *_LIBRARY,
+        *_published(
+            ("https://raw.githubusercontent.com/zhouhaoyi/ETDataset/main/ETT-small/",),
+            (
+                "ETTh1.csv",
+                "f18de3ad269cef59bb07b5438d79bb3042d3be49bdeecf01c1cd6d29695ee066",
+                2_589_657,
+            ),
+        ),
+        *_published(
+            (
+                "https://raw.githubusercontent.com/jaungiers/"
+                "LSTM-Neural-Network-for-Time-Series-Prediction/master/data/",
+            ),
+            (
+                "sp500.csv",
+                "b11593884d3aef8cb6d5671352db4203498251e624e6fee16ae6df32b66db9d7",
+                310_533,
+            ),
+        ),
+    ),
+    repacked=(
+        DataFile(
+            "pollution.csv.gz",
+            "f05c813a792252d701ef765302e73bea5e78f7d0edc44cd3cece745313affed6",
+            503_541,
+        ),
+        DataFile(
+            "ETTh1.csv.gz",
+            "f1141f82f9d46968f05afa77ba16abfc4f790fe07583f9de06bb685b29a5411f",
+            405_601,
+        ),
+        DataFile(
+            "sp500.csv.gz",
+            "8d3c0a596d71806c24a6afb3de764e5fdbfa205fd7460dbee810fa012a02677e",
+            89_239,
+        ),
+    ),
+)
+
 DATASETS: Registry[Dataset] = Registry(
     "data set",
     {
@@ -317,6 +436,10 @@ DATASETS: Registry[Dataset] = Registry(
             POLYMUSIC,
             TEXT8,
             ENWIK8,
+            FSDD,
+            ECG5000,
+            INDOOR_MOVEMENT,
+            TIMESERIES,
         )
     },
 )

@@ -1,7 +1,6 @@
 """`FiniteTask`: so many examples and no more, each seen once an epoch in a random order."""
 
 import abc
-import math
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -39,6 +38,13 @@ class FiniteTask(Task):
         """How many examples each bucket holds; one bucket holds all unless a subclass has more."""
         return (self.size(data),)
 
+    def bucket_rooms(self, data: Data) -> tuple[int, ...]:
+        """How many examples each bucket has room for, where their numbers are part of the data.
+
+        By default the numbers are known when updates are compiled, and there is no more room.
+        """
+        return self.bucket_sizes(data)
+
     @abc.abstractmethod
     def size(self, data: Data) -> int:
         """How many examples there are."""
@@ -59,11 +65,11 @@ class FiniteTask(Task):
     def draw(self, turn: Turn, batch: int, data: Data = (), bucket: int = 0) -> Sequences:
         """The examples whose turn it is."""
         expect_data(type(self).__name__, data)
-        size = self.bucket_sizes(data)[bucket]
+        size, room = self.bucket_sizes(data)[bucket], self.bucket_rooms(data)[bucket]
         epoch, _, number = self.place(turn.number, batch, data)
         positions = (number * batch + jnp.arange(batch)) % size
         key = jax.random.fold_in(jax.random.fold_in(turn.run, epoch), bucket)
-        return self.bucket_at(bucket, shuffled(key, positions, size), data)
+        return self.bucket_at(bucket, shuffled(key, positions, size, room), data)
 
     def buckets(self, data: Data) -> int:
         """How many buckets there are."""
@@ -75,11 +81,12 @@ class FiniteTask(Task):
 
     def place(self, number: Int[Array, ""], batch: int, data: Data) -> Place:
         """Where update `number` of a run stands."""
-        counts = [math.ceil(part / batch) for part in self.bucket_sizes(data)]
+        counts = [-(-part // batch) for part in self.bucket_sizes(data)]
         total = sum(counts)
         epoch, position = number // total, number % total
         order = jax.random.fold_in(jax.random.key(0), epoch)
-        turn = shuffled(order, position, total)
+        most = sum(-(-room // batch) for room in self.bucket_rooms(data))
+        turn = shuffled(order, position, total, most)
         ends = jnp.cumsum(jnp.array(counts))
         bucket = jnp.searchsorted(ends, turn, side="right").astype(jnp.int32)
         return Place(epoch, bucket, turn - (ends - jnp.array(counts))[bucket])

@@ -143,3 +143,21 @@ def value_metrics(
         "squared_error": jnp.sum(error**2, axis=(0, -1)) / jnp.maximum(asked, 1),
         "accuracy": jnp.sum(right, axis=(0, -1)).astype(outputs.dtype) / jnp.maximum(asked, 1),
     }
+
+
+def quantile_loss(
+    outputs: Float[Array, "*batch quantiles"],
+    targets: Float[Array, "*batch values"],
+    levels: tuple[float, ...],
+) -> Float[Array, "*batch"]:
+    """The pinball loss of every step: the mean over `levels`, summed over its values.
+
+    For a quantile q of level τ and a value y: max(τ (y − q), (τ − 1) (y − q)). The outputs are a
+    value's quantiles side by side, value after value, in the order of `levels`.
+
+    Source: Koenker and Bassett, "Regression quantiles" (1978).
+    """
+    outputs = outputs.reshape(*targets.shape, len(levels))
+    level = jnp.asarray(levels, outputs.dtype)
+    error = targets[..., None] - outputs
+    return jnp.sum(jnp.mean(jnp.maximum(level * error, (level - 1) * error), axis=-1), axis=-1)

@@ -14,7 +14,12 @@ def _mixed(x: UInt32[Array, "*shape"]) -> UInt32[Array, "*shape"]:
     return x ^ (x >> 16)
 
 
-def shuffled(key: PRNGKeyArray, positions: Int[Array, "*shape"], size: int) -> Int[Array, "*shape"]:
+def shuffled(
+    key: PRNGKeyArray,
+    positions: Int[Array, "*shape"],
+    size: int | Int[Array, ""],
+    room: int | None = None,
+) -> Int[Array, "*shape"]:
     """What stands at `positions` when `range(size)` is put into the random order that `key` gives.
 
     The order is a permutation: different positions hold different numbers. Nothing of length
@@ -25,7 +30,9 @@ def shuffled(key: PRNGKeyArray, positions: Int[Array, "*shape"], size: int) -> I
 
     - `key`: decides the order.
     - `positions`: in `[0, size)`.
-    - `size`: at least 1, below 2³¹.
+    - `size`: at least 1, below 2³¹. It may be traced where `room` is given.
+    - `room`: what `size` does not exceed, if that alone is known when this is compiled; the order
+        depends on it. An entry costs more the further `size` is below it.
 
     Source: Black and Rogaway, "Ciphers with arbitrary finite domains" (2002), method 2.
 
@@ -34,7 +41,9 @@ def shuffled(key: PRNGKeyArray, positions: Int[Array, "*shape"], size: int) -> I
     >>> sorted(order.tolist())
     [0, 1, 2, 3, 4, 5, 6, 7, 8, 9]
     """
-    half = max(1, ((size - 1).bit_length() + 1) // 2)
+    most = int(size) if room is None else room
+    half = max(1, ((most - 1).bit_length() + 1) // 2)
+    size = jnp.asarray(size, jnp.uint32)
     low = jnp.uint32(2**half - 1)
     salts = jax.random.bits(key, (ROUNDS,), jnp.uint32)
 

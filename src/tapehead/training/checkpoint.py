@@ -1,6 +1,5 @@
 """Checkpoints: whole or not there, checked when read, the newest few kept."""
 
-import json
 import shutil
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -12,10 +11,10 @@ from tapehead.training.config import SCHEMA, completed
 from tapehead.training.run import first_difference
 from tapehead.training.storage import (
     fill,
-    json_bytes,
     parse_tensors,
-    read_object,
+    read_sealed,
     replace_folder,
+    sealed,
     sha256,
     tensor_bytes,
 )
@@ -28,11 +27,6 @@ TENSORS = "state.safetensors"
 
 class Unusable(UserError):
     """A checkpoint that is intact, but that this run cannot be continued from."""
-
-
-def _seal(manifest: dict[str, Any]) -> str:
-    """The hash of a manifest's content, by which damage to it is seen."""
-    return sha256(json.dumps(manifest, sort_keys=True).encode())
 
 
 @dataclass(frozen=True)
@@ -84,8 +78,7 @@ class Checkpoints:
             "tensors": {"bytes": len(content), "sha256": sha256(content)},
             "position": position,
         }
-        sealed = json_bytes({**manifest, "sha256": _seal(manifest)})
-        replace_folder(self.path(update), {TENSORS: content, MANIFEST: sealed})
+        replace_folder(self.path(update), {TENSORS: content, MANIFEST: sealed(manifest)})
         # A later one can only be damaged, or training would have gone on from there.
         kept = [u for u in self.updates() if u <= update][: self.keep]
         for other in set(self.updates()) - set(kept):
@@ -98,10 +91,7 @@ class Checkpoints:
         another config.
         """
         path = self.path(update)
-        manifest = read_object(path / MANIFEST)
-        seal = manifest.pop("sha256", None)
-        if seal != _seal(manifest):
-            raise UserError(f"{path / MANIFEST} is damaged: its checksum differs")
+        manifest = read_sealed(path / MANIFEST)
         if manifest["schema"] > SCHEMA:
             raise Unusable(
                 f"{path} has schema {manifest['schema']}, newer than this tapehead's {SCHEMA}: "

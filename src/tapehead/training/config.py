@@ -140,14 +140,19 @@ PARTS: dict[str, Registry[Any]] = {
 """The fields of a `RunConfig` that are registered parts."""
 
 
+def part_to_json(kind: str, part: Any) -> dict[str, Any]:
+    """A registered part as `{"name": ..., its settings}`."""
+    settings = {f.name: getattr(part, f.name) for f in dataclasses.fields(part) if f.init}
+    return {"name": PARTS[kind].name_of(part), **settings}
+
+
 def to_json(config: AnyConfig) -> dict[str, Any]:
     """The config as plain JSON data; each part is `{"name": ..., its settings}`."""
     data: dict[str, Any] = {}
     for entry in dataclasses.fields(config):
         value = getattr(config, entry.name)
         if entry.name in PARTS:
-            settings = {f.name: getattr(value, f.name) for f in dataclasses.fields(value) if f.init}
-            value = {"name": PARTS[entry.name].name_of(value), **settings}
+            value = part_to_json(entry.name, value)
         data[entry.name] = value
     return data
 

@@ -6,7 +6,7 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, PRNGKeyArray
+from jaxtyping import Array, Bool, Float, PRNGKeyArray
 
 from tapehead.cell import Cell, State, reads_whole
 from tapehead.errors import at_least
@@ -113,7 +113,7 @@ def evaluate(
     at_least("evaluate", 1, size=size, batch=batch)
     if data is None:
         data = task.data()
-    total = task.size(data) or size
+    total = int(task.size(data) or size)
     batch = _at_a_time(model, task, min(batch, total), data)
     found: dict[str, list[np.ndarray]] = {}
     for first in range(0, total, batch):
@@ -144,7 +144,7 @@ def rehearse(
     """Compile what `evaluate` with these arguments will need, by one batch of it."""
     if data is None:
         data = task.data()
-    total = task.size(data) or size
+    total = int(task.size(data) or size)
     batch = _at_a_time(model, task, min(batch, total), data)
     _marks(model, task, jax.random.key(0), 0, batch, total, data)
 
@@ -170,11 +170,41 @@ def _marks(
     else:
         indices = jnp.minimum(jnp.arange(first, first + batch), total - 1)
         sequences, windows = _batch_at(task, whole, indices, data)
+    state, outputs = _through(model, batch, windows)
+    return _gathered(model, state) | _measure(task, outputs, sequences)
+
+
+def _through(model: Cell, batch: int, windows: Windows) -> tuple[State, list[Array]]:
+    """The state after all windows, and the outputs of each."""
     state, outputs = _begin(model, batch), []
     for inputs, mask in windows:
         state, window = _window((model, inputs, mask), state)
         outputs.append(window)
-    return _gathered(model, state) | _measure(task, outputs, sequences)
+    return state, outputs
+
+
+def answers(
+    model: Cell, inputs: np.ndarray, mask: Bool[np.ndarray, "time batch"]
+) -> Float[np.ndarray, "time batch outputs"]:
+    """What a network answers at every step of sequences, without what is random in training.
+
+    **Arguments:**
+
+    - `model`: one network.
+    - `inputs`: `(time, batch, features)`, or `(time, batch)` integer tokens.
+    - `mask`: False on padding, where the answer is zero.
+    """
+    time = len(mask)
+    size = time if reads_whole(model) else WINDOW
+    fill = -time % size
+
+    def cut(x: np.ndarray) -> list[np.ndarray]:
+        return np.split(np.pad(x, [(0, fill)] + [(0, 0)] * (x.ndim - 1)), (time + fill) // size)
+
+    pieces = zip(cut(inputs), cut(mask), strict=True)
+    windows: Windows = [(jnp.asarray(x), jnp.asarray(known)) for x, known in pieces]
+    outputs = _through(model, mask.shape[1], windows)[1]
+    return np.concatenate([np.asarray(window) for window in outputs])[:time]
 
 
 def final_sets(task: Task) -> dict[str, tuple[int | None, Task]]:

@@ -174,6 +174,25 @@ def read_object(path: Path) -> dict[str, Any]:
     return data
 
 
+def _seal(data: Mapping[str, Any]) -> str:
+    """The hash of an object's content, by which damage to it is seen."""
+    return sha256(json.dumps(data, sort_keys=True).encode())
+
+
+def sealed(data: Mapping[str, Any]) -> bytes:
+    """JSON for people to read, with a checksum of its content in `"sha256"`."""
+    return json_bytes({**data, "sha256": _seal(data)})
+
+
+def read_sealed(path: Path) -> dict[str, Any]:
+    """An object that `sealed` wrote. Raises `UserError` if it is missing or damaged."""
+    data = read_object(path)
+    seal = data.pop("sha256", None)
+    if seal != _seal(data):
+        raise UserError(f"{path} is damaged: its checksum differs")
+    return data
+
+
 def sha256(content: bytes) -> str:
     """The SHA-256 of `content`, in hexadecimal."""
     return hashlib.sha256(content).hexdigest()

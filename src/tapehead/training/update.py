@@ -240,11 +240,17 @@ class Updater:
         self.optimizer = config.optimizer.build(config.updates)
         self.static = static
         self._compiled: dict[Task, Callable[..., Progress]] = {}
+        self._begin: dict[Callable[..., Cell], Callable[[PRNGKeyArray], Progress]] = {}
 
     def begin(
         self, build: Callable[[PRNGKeyArray], Cell], keys: PRNGKeyArray, data: Data
     ) -> Progress:
-        """The progress of networks that have just been built, each with its key."""
+        """The progress of networks that have just been built, each with its key.
+
+        It is compiled at the first call, for all further ones with the same `build`.
+        """
+        if build in self._begin:
+            return self._begin[build](keys)
         task, batch = self.config.task, self.config.batch
 
         def metrics(data: Data) -> Mapping[str, Array]:
@@ -268,7 +274,8 @@ class Updater:
                 bad=jnp.int32(-1),
             )
 
-        return jax.jit(jax.vmap(one), compiler_options=QUICK)(keys)
+        self._begin[build] = jax.jit(jax.vmap(one), compiler_options=QUICK)
+        return self._begin[build](keys)
 
     def step(
         self, vector: Float[Array, " n"], optimizer: Any, grads: Float[Array, " n"]

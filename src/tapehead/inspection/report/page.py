@@ -1,7 +1,7 @@
 """`render`: the content of a report as one self-contained page of HTML."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from html import escape
 from importlib.resources import files
 from typing import Any
@@ -15,40 +15,45 @@ def _source(name: str) -> str:
     return files("tapehead.inspection.report").joinpath(name).read_text(encoding="utf-8")
 
 
-def _section(name: str, heading: str, *body: str) -> str:
+def section(name: str, heading: str, *body: str) -> str:
+    """A part of the page, with its heading; HTML."""
     return (
         f'<section class="part" id="{name}">\n<h2>{heading}</h2>\n' + "\n".join(body) + "</section>"
     )
 
 
-def _figure(name: str, caption: str) -> str:
+def figure(name: str, caption: str) -> str:
+    """Where the page's script draws the figure of this name."""
     return f'<figure><div data-figure="{name}"></div>\n<figcaption>{caption}</figcaption></figure>'
 
 
-def _lead(text: str) -> str:
+def lead(text: str) -> str:
+    """What a section begins with; HTML."""
     return f'<p class="lead">{text}</p>'
 
 
-def _head(content: Content) -> str:
+def title(kicker: str, name: str, outcome: str, standing: str, tiles: Iterable[Tile]) -> str:
+    """What stands above all sections."""
+
     def tile(t: Tile) -> str:
         note = f"<small>{escape(t.note)}</small>" if t.note else ""
         return f"<div><dt>{escape(t.label)}</dt><dd>{escape(t.value)}{note}</dd></div>"
 
     return (
         '<header class="title">'
-        f'<p class="kicker">{escape(content.kicker)}</p>\n'
-        f"<h1>{escape(content.title)}</h1>\n"
-        f'<p class="outcome {content.standing}">{escape(content.outcome)}</p>\n'
-        f'<dl class="tiles">{"".join(tile(t) for t in content.tiles)}</dl></header>'
+        f'<p class="kicker">{escape(kicker)}</p>\n'
+        f"<h1>{escape(name)}</h1>\n"
+        f'<p class="outcome {standing}">{escape(outcome)}</p>\n'
+        f'<dl class="tiles">{"".join(map(tile, tiles))}</dl></header>'
     )
 
 
 def _learning(content: Content) -> str:
     several = len(content.learning[0]["series"][0]["seeds"]) > 1
-    return _section(
+    return section(
         "learning",
         "Learning",
-        _figure(
+        figure(
             "learning",
             "<b>Learning curves.</b> Means over training batches since the point before, and over "
             "sequences it was not trained on at every validation."
@@ -63,14 +68,14 @@ def _learning(content: Content) -> str:
 
 def _generalisation(content: Content) -> str:
     axis = escape(content.axis)
-    return _section(
+    return section(
         "generalisation",
         "Generalisation",
-        _lead(
+        lead(
             "A network that has found the rule, and not merely learned its training sequences, "
             f"goes on working as {axis} grows. This is the curve that matters."
         ),
-        _figure(
+        figure(
             "generalisation",
             f"<b>Performance against {axis}</b>, on fresh sequences of exactly that {axis}. "
             "Shaded: what it was trained on.",
@@ -90,10 +95,10 @@ def _evaluations(content: Content) -> str:
         return f'<tr><th scope="row">{escape(entry.name)}</th>{numbers}</tr>'
 
     columns = "".join(f'<th class="number" scope="col">{escape(m)}</th>' for m in content.metrics)
-    return _section(
+    return section(
         "evaluations",
         "Evaluations",
-        _lead(
+        lead(
             "After training, on sequences it had never seen. With several networks: their median, "
             "and below it the lowest and the highest."
         ),
@@ -103,11 +108,11 @@ def _evaluations(content: Content) -> str:
 
 
 def _examples(content: Content) -> str:
-    return _section(
+    return section(
         "examples",
         "Worked examples",
-        _lead(f"{escape(content.shown)} These sequences are the first ones drawn, not chosen."),
-        _figure(
+        lead(f"{escape(content.shown)} These sequences are the first ones drawn, not chosen."),
+        figure(
             "examples",
             "<b>Input, target and output</b>, step by step from left to right. The blue bar marks "
             "the steps at which an answer is asked for. Wrong answers are crossed out.",
@@ -117,7 +122,7 @@ def _examples(content: Content) -> str:
 
 def _classes(content: Content) -> str:
     parts = [
-        _lead(f"{escape(content.shown)} The first inputs of the test set, then the first mistakes.")
+        lead(f"{escape(content.shown)} The first inputs of the test set, then the first mistakes.")
     ]
     if content.cards:
         taken = content.cards[0].get("taken")
@@ -128,7 +133,7 @@ def _classes(content: Content) -> str:
             else ""
         )
         parts.append(
-            _figure(
+            figure(
                 "cards",
                 "<b>Classified inputs.</b> Bars are the probability the network gives to each "
                 "class after the last step; the right one is in bold, mistakes are outlined."
@@ -136,25 +141,25 @@ def _classes(content: Content) -> str:
             )
         )
     if content.confusion:
-        parts.append(_confusion(content.confusion, content.classes))
-    return _section("examples", "Worked examples", *parts)
+        parts.append(confusion_table(content.confusion, content.classes))
+    return section("examples", "Worked examples", *parts)
 
 
 def _episode(content: Content) -> str:
-    return _section(
+    return section(
         "examples",
         "Characters seen for the first time",
-        _lead(
+        lead(
             f"{escape(content.shown)} Every episode shows new characters under labels that hold "
             "for it alone. What a character is called is told after its image."
         ),
-        _figure(
+        figure(
             "sightings",
             "<b>Accuracy by sighting</b>: the share of right answers when a character is shown for "
             "the first time, the second and so on. The first answer can only be guessed; chance is "
             "guessing among the characters of an episode.",
         ),
-        _figure(
+        figure(
             "cards",
             "<b>The beginning of an episode</b>, the first one drawn. Bars are the probabilities "
             "of the likeliest labels; the right one is in bold, mistakes are outlined.",
@@ -162,7 +167,8 @@ def _episode(content: Content) -> str:
     )
 
 
-def _confusion(counts: list[list[int]], names: list[str]) -> str:
+def confusion_table(counts: list[list[int]], names: list[str]) -> str:
+    """How often each class was taken for each, shaded."""
     classes = range(len(names))
 
     def cell(truth: int, chosen: int) -> str:
@@ -231,13 +237,13 @@ def _texts(content: Content) -> str:
     parts = []
     if content.samples:
         parts += [
-            _lead(f"{escape(content.shown)} What the network makes up, at three temperatures."),
+            lead(f"{escape(content.shown)} What the network makes up, at three temperatures."),
             f"<figure>{''.join(map(_passage, content.samples))}</figure>",
         ]
         caption = "<b>What surprised it.</b> The deeper the colour, the more bits a symbol cost."
     else:
         parts.append(
-            _lead(f"{escape(content.shown)} The first texts of the test set, then mistakes.")
+            lead(f"{escape(content.shown)} The first texts of the test set, then mistakes.")
         )
         cool, warm = map(escape, content.classes[:2])
         caption = (
@@ -249,34 +255,34 @@ def _texts(content: Content) -> str:
     if content.thoughts:
         parts.append(_thoughts(content.thoughts))
     if content.confusion:
-        parts.append(_confusion(content.confusion, content.classes))
-    return _section("examples", "Worked examples", *parts)
+        parts.append(confusion_table(content.confusion, content.classes))
+    return section("examples", "Worked examples", *parts)
 
 
 def _memory(content: Content) -> str:
     if content.external:
-        return _section(
+        return section(
             "memory",
             "What the memory did",
-            _lead(
+            lead(
                 "The same sequences, from the inside. Time runs to the right; every row is a slot "
                 "of the memory or a gate of a head. Press play or drag the slider: the cursor "
                 "moves through the steps, and the panel beside it shows what the memory held."
             ),
-            _figure(
+            figure(
                 "memory",
                 "<b>The memory over time.</b> Look for the order of the writes while the input "
                 "is read, and for the reads that visit the same slots while the answer is given.",
             ),
         )
-    return _section(
+    return section(
         "memory",
         "What the state held",
-        _lead(
+        lead(
             "This network has no external memory: all it remembers is in its units. One row a "
             "unit, time to the right."
         ),
-        _figure(
+        figure(
             "memory",
             "<b>The state over time.</b> Rows that keep their colour hold something; rows that "
             "flicker follow the input.",
@@ -294,10 +300,10 @@ def _reproduce(content: Content) -> str:
         table = f'<table class="settings">{rows}</table>' if rows else ""
         tables.append(f"<div><h3>{escape(title)}</h3>{table}</div>")
     versions = ", ".join(f"{name} {version}" for name, version in content.versions.items())
-    return _section(
+    return section(
         "reproduce",
         "Do it again",
-        _lead("This command repeats the run, to the same numbers on the same machine:"),
+        lead("This command repeats the run, to the same numbers on the same machine:"),
         f"<pre>{escape(content.command)}</pre>",
         f'<div class="columns">{"".join(tables)}</div>',
         f"<footer>Made with {escape(versions)}.</footer>",
@@ -330,7 +336,8 @@ def render(content: Content) -> str:
         "cards": content.cards,
         "memory": content.memory,
     }
-    return document(content.title, _head(content), parts, figures)
+    head = title(content.kicker, content.title, content.outcome, content.standing, content.tiles)
+    return document(content.title, head, parts, figures)
 
 
 def document(

@@ -17,6 +17,7 @@ from tapehead.sequences import Sequences
 from tapehead.tasks.finite import FiniteTask
 from tapehead.tasks.held_out import HeldOutTask
 from tapehead.tasks.language.tokenize import most_frequent, words
+from tapehead.tasks.lengths import by_length
 from tapehead.tasks.task import Data
 from tapehead.tasks.vocabulary import Vocabulary
 
@@ -56,15 +57,8 @@ def buckets(
             f"{len(labels)} labels"
         )
     lengths = np.array([max(len(text), 1) for text in texts])
-    ordered = np.sort(lengths)
-    read = np.cumsum(ordered)
-    # Of as many words, that is of about as much work.
-    ends = np.searchsorted(read, read[-1] * np.arange(1, count + 1) / count)
-    longest = np.unique(ordered[ends])
-    of = np.searchsorted(longest, lengths)
-    groups = [np.flatnonzero(of == number) for number in range(len(longest))]
     made = []
-    for group in groups:
+    for group in by_length(lengths, count):
         filled = np.zeros((len(group), lengths[group].max()), np.int32)
         for row, index in zip(filled, group, strict=True):
             row[: len(texts[index])] = texts[index]

@@ -1,0 +1,53 @@
+"""`tapehead predict MODEL [DATA]`: what a fitted model says about a table."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from tapehead.cli.options import Parser
+from tapehead.errors import UserError
+
+
+def parser() -> Parser:
+    """The parser of this command."""
+    made = Parser(
+        "predict",
+        "MODEL [DATA] [options]",
+        "Print what a model of `tapehead fit` says about each sequence of a table, as CSV; a "
+        "forecaster goes on from the end of the table, or of what it was fitted with.",
+    )
+    made.add_argument("model", metavar="MODEL", type=Path, help="the model's folder")
+    made.add_argument("data", metavar="DATA", type=Path, nargs="?", help="a CSV or Parquet file")
+    made.option("--future", metavar="FILE", type=Path, help="future covariates of a forecast")
+    made.option("--out", metavar="FILE", type=Path, help="a CSV file instead of stdout")
+    return made
+
+
+def run(args: Sequence[str]) -> int:
+    """The command; returns the exit status."""
+    given = parser().read(args)
+    import numpy as np
+    import pandas as pd
+
+    from tapehead.estimators import Forecaster, SequenceClassifier, load
+    from tapehead.estimators.tables import read_table, written
+
+    model = load(given.model)
+    table = None if given.data is None else read_table(given.data)
+    if isinstance(model, Forecaster):
+        future = None if given.future is None else read_table(given.future)
+        print(written(model.forecast(table, future), given.out), end="")
+        return 0
+    if given.future is not None:
+        raise UserError("predict: --future is for forecasters")
+    if table is None:
+        raise UserError("predict: DATA is missing: which table is to be told about?")
+    keys = model.read(table).keys
+    first = {"row": np.arange(1, len(table) + 1)} if keys is None else {str(model.id): keys}
+    if isinstance(model, SequenceClassifier):
+        chances = model.predict_proba(table)
+        told = {"prediction": model.classes_[chances.argmax(axis=1)]}
+        told |= {f"p({name})": chances[:, n] for n, name in enumerate(model.classes_)}
+    else:
+        told = {"prediction": model.predict(table)}
+    print(written(pd.DataFrame(first | told), given.out), end="")
+    return 0

@@ -1,0 +1,489 @@
+"""`SequenceEstimator`: what all estimators of answers to sequences have in common."""
+
+import abc
+import dataclasses
+import math
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, NamedTuple, Self
+
+import jax
+import numpy as np
+import pandas as pd
+from sklearn.model_selection import train_test_split
+from sklearn.utils import check_random_state
+from sklearn.utils.validation import check_is_fitted, validate_data
+
+from tapehead.errors import UserError
+from tapehead.estimators.network import recipe
+from tapehead.estimators.reading import (
+    Form,
+    Raw,
+    Read,
+    cut_table,
+    expect_column,
+    is_ragged,
+    is_text,
+    matrices,
+    one_line,
+    texts,
+)
+from tapehead.estimators.schema import Schema, symbols_of
+from tapehead.estimators.stream import Stream
+from tapehead.estimators.trained import ROWS, Trained
+from tapehead.models import Model
+from tapehead.tasks.given import Examples, Given
+from tapehead.tasks.lengths import by_length
+from tapehead.training.evaluation import answers
+from tapehead.training.fitting import fit
+from tapehead.training.storage import named_leaves
+
+FEWEST = 8
+"""Sequences are held out in multiples of this many."""
+SHAPES = 3
+"""Lengths to which sequences of different lengths are padded; each is compiled."""
+
+
+class Answers(NamedTuple):
+    """What is wanted of a network, sequence by sequence.
+
+    **Attributes:**
+
+    - `targets`: for each sequence `(time or 1, ...)`, as the task's loss has them.
+    - `counts`: for each sequence `(time or 1,)`, how much each of these answers counts by itself.
+    - `strata`: by what examples are held out evenly; `None` if by nothing.
+    """
+
+    targets: list[np.ndarray]
+    counts: list[np.ndarray]
+    strata: np.ndarray | None = None
+
+
+class SequenceEstimator(Trained):
+    """Fit, predict and remember; subclasses say what is asked and what is answered."""
+
+    schema_: Schema  # what `fit` learns, beside the answers' own
+
+    each_step: bool
+    id: Any
+    time: Any
+    text: Any
+    missing: Any
+    warm_start: bool
+
+    @abc.abstractmethod
+    def _learn_answers(self, y: list[np.ndarray], schema: None = None) -> None:
+        """Learn from the answers what they are: classes, a scale."""
+
+    @abc.abstractmethod
+    def _answers(self, y: list[np.ndarray]) -> Answers:
+        """The answers as the task's loss has them."""
+
+    @abc.abstractmethod
+    def _task(self, features: int, symbols: bool) -> Given:
+        """The task of which the answers are the targets."""
+
+    @abc.abstractmethod
+    def _check_answers(self, y: Any, count: int) -> Any:
+        """One answer for each of `count` sequences, as an array."""
+
+    def __sklearn_tags__(self) -> Any:
+        """Two or three axes; missing values may be let pass."""
+        tags = super().__sklearn_tags__()
+        tags.input_tags.three_d_array = True
+        tags.input_tags.allow_nan = self.missing != "refuse"
+        return tags
+
+    # -- reading ------------------------------------------------------------------------------
+
+    def _read_form(self, X: Any, *, reset: bool) -> Read:
+        """The sequences in `X`, which must be of the form that `fit` saw, unless this is `fit`."""
+        read = self._sequences(X, reset=reset)
+        if reset:
+            if read.form != "scalars":
+                for name in ("n_features_in_", "feature_names_in_"):
+                    vars(self).pop(name, None)
+            if read.form == "steps":
+                self.n_features_in_ = read.sequences[0].shape[1]
+        else:
+            self._expect_form(read.form)
+        return read
+
+    def _expect_form(self, form: Form) -> None:
+        if form != self.schema_.form:
+            shown = {
+                "scalars": "rows of numbers, (samples, time)",
+                "steps": "sequences (samples, time, columns)",
+                "table": "tables",
+                "text": "texts",
+            }
+            raise UserError(
+                f"{type(self).__name__}: X has {shown[form]}, where fit had "
+                f"{shown[self.schema_.form]}"
+            )
+
+    def _sequences(self, X: Any, *, reset: bool) -> Read:
+        if isinstance(X, pd.DataFrame) and (self.id is not None or self.time is not None):
+            keys, rows = cut_table(X, self.id, self.time)
+            known = [c for c in X.columns if c not in (self.id, self.time)]
+            if (target := getattr(self, "target_", None)) is not None and not reset:
+                known = [c for c in known if c != target]
+            body = X[known]
+            return Read("table", [body.iloc[part] for part in rows], rows, keys)
+        if is_text(X):
+            return Read("text", texts(X))
+        if is_ragged(X) or (isinstance(X, np.ndarray) and X.ndim > 2):
+            return Read(*matrices(X))
+        if isinstance(X, list | tuple) and len(X) and np.ndim(X) == 3:
+            return Read(*matrices(np.asarray(X)))
+        if isinstance(X, pd.DataFrame):
+            wrong = [c for c in X.columns if not pd.api.types.is_numeric_dtype(X[c])]
+            # scikit-learn has its own words for what is no number at all.
+            if wrong and all(np.isscalar(value) for value in X[wrong[0]]):
+                raise UserError(
+                    f"table: column '{wrong[0]}' is not numbers; in a table without id and time "
+                    "every column is a step of time: name the columns with id= and time="
+                )
+        if not reset and isinstance(X, np.ndarray | pd.DataFrame | list) and np.ndim(X) == 2:
+            self._expect_form("scalars")
+        try:
+            given: Any = X
+            values = validate_data(
+                self, given, reset=reset, dtype=np.float64, ensure_all_finite="allow-nan"
+            )
+        except ValueError as error:
+            raise one_line(error) from None
+        return Read("scalars", list(np.asarray(values)[:, :, None]))
+
+    def _split_target(self, X: Any, y: Any, reset: bool) -> tuple[Any, Any]:
+        """Where `y` names a column of a table: the table without it, and the column."""
+        if not isinstance(y, str):
+            if reset:
+                self.target_ = None
+            return X, y
+        if not isinstance(X, pd.DataFrame):
+            raise UserError(f"y: '{y}' can name a column of a table only, got {type(X).__name__}")
+        expect_column(X, y, "target")
+        self.target_ = y
+        return X.drop(columns=y), X[y]
+
+    def _by_sequence(self, y: Any, read: Read) -> list[np.ndarray]:
+        """The answers of each sequence: an array over its steps if `each_step`, else one entry."""
+        if y is None:
+            raise UserError(
+                f"{type(self).__name__}: requires y to be passed, but the target y is None"
+            )
+        sequences = read.sequences
+        if read.rows is not None and len(y) == sum(map(len, read.rows)):
+            if isinstance(y, pd.Series | pd.DataFrame):
+                y = y.to_numpy()
+            y = [np.asarray(y)[rows] for rows in read.rows]
+            if not self.each_step:
+                for key, one in zip(read.keys or [], y, strict=True):
+                    if any(value != one[0] for value in one[1:]):
+                        raise UserError(
+                            f"table: the target of '{key}' changes from '{one[0]}'; set "
+                            "each_step=True for an answer at every step"
+                        )
+                y = np.array([one[0] for one in y])
+        elif read.keys is not None and isinstance(y, pd.Series) and not self.each_step:
+            lacking = [key for key in read.keys if key not in y.index]
+            if lacking:
+                raise UserError(f"y: has no answer for '{lacking[0]}'")
+            y = y.loc[read.keys].to_numpy()
+        if self.each_step:
+            if len(y) != len(sequences):
+                raise UserError(f"y: has {len(y)} sequences, where X has {len(sequences)}")
+            y = [np.asarray(one) for one in y]
+            lengths = self._lengths(read)
+            for number, (one, length) in enumerate(zip(y, lengths, strict=True)):
+                if one.ndim == 0 or len(one) != length:
+                    raise UserError(
+                        f"y: sequence {number} has {length} steps, got answers of shape {one.shape}"
+                    )
+            return y
+        y = self._check_answers(y, len(sequences))
+        return [y[number : number + 1] for number in range(len(y))]
+
+    def _lengths(self, read: Read) -> list[int]:
+        """The steps of each sequence."""
+        if read.form != "text":
+            return [len(sequence) for sequence in read.sequences]
+        return [len(symbols_of(text, self.text)) for text in read.sequences]
+
+    # -- learning -----------------------------------------------------------------------------
+
+    def _weighted(
+        self, read: Read, wanted: Answers, sample_weight: Any
+    ) -> tuple[np.ndarray, list[np.ndarray]]:
+        """Each sequence's weight as a whole, and that of each answer; they are 1 on average."""
+        count = len(read.sequences)
+        whole = np.ones(count)
+        if sample_weight is not None:
+            try:
+                whole = np.asarray(sample_weight, float)
+            except (TypeError, ValueError):
+                raise UserError("sample_weight: expected numbers") from None
+            if whole.ndim == 0:
+                whole = np.full(count, float(whole))
+            if whole.ndim != 1:
+                raise UserError("Sample weights must be 1D array or scalar")
+            if whole.shape != (count,):
+                raise UserError(
+                    f"sample_weight.shape == {whole.shape}, expected {(count,)}: one for each "
+                    "sequence"
+                )
+            if not np.isfinite(whole).all() or (whole < 0).any():
+                raise UserError("sample_weight: expected finite numbers from 0 on")
+            if not whole.any():
+                raise UserError("sample_weight: every weight is zero; at least one must be above")
+        answer = [w * c for w, c in zip(whole, wanted.counts, strict=True)]
+        total = sum(float(a.sum()) for a in answer)
+        asked = sum(int((a > 0).sum()) for a in answer)
+        if not asked:
+            raise UserError("y: asks for nothing: no answer has weight")
+        return whole, [a * asked / total for a in answer]
+
+    def _parts(self, wanted: Answers, rng: np.random.RandomState) -> tuple[np.ndarray, np.ndarray]:
+        """Which sequences to learn from, and which to stop by; none if that would be too few."""
+        everything = np.arange(len(wanted.targets))
+        # Few different numbers, each of which is compiled.
+        held = int(len(everything) * self.held_out) // FEWEST * FEWEST
+        if not held:
+            return everything, everything[:0]
+        seed = rng.randint(2**31 - 1)
+        try:
+            learned, held_out = train_test_split(
+                everything, test_size=held, random_state=seed, stratify=wanted.strata
+            )
+        except ValueError:  # a class with one example
+            learned, held_out = train_test_split(everything, test_size=held, random_state=seed)
+        return np.sort(learned), np.sort(held_out)
+
+    def _examples(
+        self, schema: Schema, sequences: Sequence[Raw], wanted: Answers, weights: list[np.ndarray]
+    ) -> Examples:
+        """The padded arrays of some sequences and their answers."""
+        inputs, masks, placed = [], [], []
+        for sequence, weight in zip(sequences, weights, strict=True):
+            values, known = schema.encode(sequence)
+            if self.each_step:
+                mask = np.ones(len(values), bool)
+                placed.append(weight)
+            else:
+                mask = readable(known)
+                spread = np.zeros(len(values))
+                spread[np.flatnonzero(mask)[-1]] = weight[0]
+                placed.append(spread)
+            inputs.append(values)
+            masks.append(mask)
+        return Examples.of(inputs, masks, wanted.targets, placed)
+
+    def _buckets(
+        self, schema: Schema, read: Read, wanted: Answers, weights: list[np.ndarray], part: Any
+    ) -> tuple[Examples, ...]:
+        """The sequences of a part in buckets of like length."""
+        lengths = np.array(self._lengths(read))[part]
+        even = lengths.max() <= 1.25 * lengths.mean() or len(part) < 2 * self.batch
+        groups = [np.arange(len(part))] if even else by_length(lengths, SHAPES)
+        return tuple(self._of(schema, read, wanted, weights, part[group]) for group in groups)
+
+    def _of(
+        self, schema: Schema, read: Read, wanted: Answers, weights: list[np.ndarray], part: Any
+    ) -> Examples:
+        def some(x: list[Any]) -> list[Any]:
+            return [x[number] for number in part]
+
+        own = wanted._replace(targets=some(wanted.targets), counts=some(wanted.counts))
+        return self._examples(schema, some(read.sequences), own, some(weights))
+
+    def fit(self, X: Any, y: Any, sample_weight: Any = None) -> Self:
+        """Learn from sequences and their answers.
+
+        **Arguments:**
+
+        - `X`: the sequences, in any of these forms: an array `(samples, time)`, each number a step;
+          an array `(samples, time, columns)`; a list of arrays `(time, columns)`, tables or texts;
+          a long table, with the columns that `id` and `time` name.
+        - `y`: an answer for each sequence; a list of arrays, one for each of its steps, where
+          `each_step` is set; of a long table also a series indexed by id, a value for each row,
+          or the name of its column.
+        - `sample_weight`: how much each sequence counts.
+
+        **Raises:** `UserError` for what cannot be learned from, in one line; `Diverged` if a number
+        became NaN or infinite.
+        """
+        self._check_settings()
+        again = self.warm_start and hasattr(self, "weights_")
+        X, y = self._split_target(X, y, reset=True)
+        read = self._read_form(X, reset=True)
+        given = self._by_sequence(y, read)
+        self._learn_answers(given)
+        wanted = self._answers(given)
+        whole, weights = self._weighted(read, wanted, sample_weight)
+        rng = check_random_state(self.random_state)
+        learned, held = self._parts(wanted, rng)
+        schema = Schema.learn(
+            read.form,
+            [read.sequences[number] for number in learned],
+            missing=self.missing,
+            text=self.text,
+            weights=whole[learned],
+        )
+        self._rescale([given[n] for n in learned], whole[learned])
+        wanted = self._answers(given)
+        self.schema_ = schema
+        self.recipe_ = self._recipe()
+        data = self._buckets(schema, read, wanted, weights, learned)
+        test = (self._of(schema, read, wanted, weights, held),) if len(held) else None
+        self._train(
+            data, test, seed=rng.randint(2**31 - 1), arrays=self._arrays() if again else None
+        )
+        self.parts_ = {"learned": len(learned), "held_out": len(held)}
+        vars(self).pop("_progress", None)
+        return self
+
+    def _recipe(self) -> Model:
+        """The network's; one answer to a whole sequence is read from the mean over its steps."""
+        pool = "none" if self.each_step else "mean"
+        return recipe(self.model, self.size, pool=pool, dropout=self.dropout)
+
+    def _rescale(self, y: list[np.ndarray], weights: np.ndarray) -> None:
+        """Learn the answers' scale from those of the training part; by default there is none."""
+
+    def _pass(self, X: Any, y: Any, sample_weight: Any, first: bool) -> Self:
+        """Go over some sequences once, from where the networks stand: `partial_fit`."""
+        X, y = self._split_target(X, y, reset=first)
+        read = self._read_form(X, reset=first)
+        given = self._by_sequence(y, read)
+        wanted = self._answers(given)
+        whole, weights = self._weighted(read, wanted, sample_weight)
+        if first:
+            self.schema_ = Schema.learn(
+                read.form, read.sequences, missing=self.missing, text=self.text, weights=whole
+            )
+            self._rescale(given, whole)
+            wanted = self._answers(given)
+            self.recipe_ = self._recipe()
+            self.n_updates_, self.curve_, self.best_update_ = 0, [], [0]
+            seed = check_random_state(self.random_state).randint(2**31 - 1)
+            self._seed = seed
+        everything = np.arange(len(given))
+        data = (self._of(self.schema_, read, wanted, weights, everything),)
+        updates = math.ceil(len(given) / self.batch)
+        config = dataclasses.replace(
+            self._config(1, 1, getattr(self, "_seed", 0), "constant"), evaluate_every=updates
+        )
+        begun = getattr(self, "_progress", None)
+        arrays = self._arrays() if begun is None and not first else None
+        config = dataclasses.replace(config, updates=updates)
+        fitted = fit(config, data, begun=begun, arrays=arrays, start=self.n_updates_)
+        self._progress = jax.tree.map(np.asarray, fitted.progress)
+        self.weights_ = {n: np.asarray(x) for n, x in named_leaves(fitted.arrays).items()}
+        self.n_updates_, self.best_update_ = fitted.updates, fitted.best
+        self.curve_ = [*self.curve_, *fitted.curve]
+        self.parts_ = {"learned": len(given), "held_out": 0}
+        return self
+
+    # -- answering ----------------------------------------------------------------------------
+
+    def read(self, X: Any) -> Read:
+        """The sequences in `X`, as `predict` reads them."""
+        check_is_fitted(self, "weights_")
+        if isinstance(X, pd.DataFrame) and (target := getattr(self, "target_", None)) is not None:
+            X = X.drop(columns=target, errors="ignore")
+        return self._read_form(X, reset=False)
+
+    def told(self, y: Any, read: Read) -> np.ndarray:
+        """The answers in `y`, one for each sequence that was read."""
+        return np.concatenate(self._by_sequence(y, read))
+
+    def _outputs(self, X: Any) -> tuple[Read, list[np.ndarray]]:
+        """What was read, and for each sequence the outputs `(networks, time or 1, outputs)`."""
+        read = self.read(X)
+        coded = [self.schema_.encode(sequence) for sequence in read.sequences]
+        networks = self.networks()
+        order = np.argsort([len(mask) for _, mask in coded], kind="stable")
+        found: list[Any] = [None] * len(order)
+        for first in range(0, len(order), ROWS):
+            chunk = order[first : first + ROWS]
+            longest = max(len(coded[number][1]) for number in chunk)
+            inputs = np.zeros((longest, ROWS, *coded[0][0].shape[1:]), coded[0][0].dtype)
+            mask = np.zeros((longest, ROWS), bool)
+            for lane, number in enumerate(chunk):
+                values, known = coded[number]
+                inputs[: len(values), lane] = values
+                mask[: len(values), lane] = True if self.each_step else readable(known)
+            outputs = np.stack([answers(network, inputs, mask) for network in networks])
+            for lane, number in enumerate(chunk):
+                steps = len(coded[number][1])
+                if self.each_step:
+                    found[number] = outputs[:, :steps, lane]
+                else:
+                    found[number] = outputs[:, [np.flatnonzero(mask[:, lane])[-1]], lane]
+        return read, found
+
+    @abc.abstractmethod
+    def decoded(self, outputs: np.ndarray) -> np.ndarray:
+        """Answers from the networks' outputs `(networks, *batch, outputs)`."""
+
+    def task(self) -> Given:
+        """The task of which the answers are the targets."""
+        return self._task(self.schema_.features, self.schema_.tokens)
+
+    def stream(self, *, lanes: int | None = None, path: Path | str | None = None) -> Stream:
+        """A stream that is fed one observation at a time, equal to the batch answer to rounding.
+
+        **Arguments:**
+
+        - `lanes`: how many run side by side; `None`: a single one, without an axis for them.
+        - `path`: of a file that `Stream.save` wrote, to go on from there.
+
+        **Raises:** `UserError` for a network that must read a sequence whole, and for a file that
+        is damaged or of another model.
+        """
+        check_is_fitted(self, "weights_")
+        made = Stream(self, lanes)
+        return made if path is None else made.restore(path)
+
+    # -- files --------------------------------------------------------------------------------
+
+    def learned(self) -> dict[str, Any]:
+        """What `fit` learned beside weights, as JSON data."""
+        names = getattr(self, "feature_names_in_", None)
+        return {
+            **super().learned(),
+            "schema": self.schema_.to_json(),
+            "target": getattr(self, "target_", None),
+            "features": getattr(self, "n_features_in_", None),
+            "names": None if names is None else list(map(str, names)),
+            "parts": self.parts_,
+        }
+
+    def learn_from(self, data: Any) -> None:
+        """Take over what `learned` gave."""
+        super().learn_from(data)
+        self.schema_ = Schema.from_json(data["schema"])
+        self.target_ = data["target"]
+        if data["features"] is not None:
+            self.n_features_in_ = int(data["features"])
+        if data["names"] is not None:
+            self.feature_names_in_ = np.array(data["names"], object)
+        self.parts_ = data["parts"]
+
+    def _gathered(self, answers: list[np.ndarray]) -> Any:
+        """Answers for sequences: an array if there is one each, or all are as long; else a list."""
+        if not self.each_step:
+            return np.array([one[0] for one in answers])
+        if len({len(one) for one in answers}) == 1:
+            return np.array(answers)
+        return answers
+
+
+def readable(known: np.ndarray) -> np.ndarray:
+    """Which steps are read: those in which anything is known, or the last if nothing is."""
+    if known.any():
+        return known
+    last = np.zeros(len(known), bool)
+    last[-1] = True
+    return last

@@ -1,0 +1,165 @@
+"""`Trained`: an estimator that holds trained networks."""
+
+import abc
+import math
+import sys
+from pathlib import Path
+from typing import Any, ClassVar
+
+import equinox as eqx
+import jax
+import numpy as np
+from sklearn.base import BaseEstimator
+from sklearn.utils.validation import check_is_fitted
+
+from tapehead.cell import Cell
+from tapehead.errors import UserError, at_least
+from tapehead.estimators.files import write
+from tapehead.estimators.network import skeleton
+from tapehead.learning import BPTT
+from tapehead.models import Model
+from tapehead.tasks.given import Examples, Given
+from tapehead.training.config import AnyConfig, RunConfig
+from tapehead.training.fitting import Moment, fit
+from tapehead.training.optimizers import Adam
+from tapehead.training.storage import fill, named_leaves
+
+ROWS = 128
+"""Sequences that are answered at a time; fewer are filled up."""
+
+
+class Trained(BaseEstimator, abc.ABC):
+    """How networks are trained, kept and written, whatever they answer."""
+
+    kind: ClassVar[str]
+
+    # What is learned.
+    recipe_: Model
+    weights_: dict[str, np.ndarray]
+
+    model: Any
+    size: Any
+    held_out: float
+    max_updates: int
+    batch: int
+    learning_rate: float
+    dropout: float
+    patience: int
+    ensemble: int
+    random_state: Any
+    verbose: int
+
+    @abc.abstractmethod
+    def task(self) -> Given:
+        """What the networks were taught."""
+
+    def _check_settings(self) -> None:
+        """Refuse settings that mean nothing."""
+        owner = type(self).__name__
+        at_least(owner, 1, batch=self.batch, max_updates=self.max_updates, ensemble=self.ensemble)
+        at_least(owner, 1, patience=self.patience)
+        if not 0 <= self.held_out < 1:
+            raise UserError(
+                f"{owner}: held_out must be at least 0 and below 1, got {self.held_out}"
+            )
+
+    def _config(self, updates: int, every: int, seed: int, schedule: Any) -> AnyConfig:
+        """The config of a training run."""
+        return RunConfig(
+            self.task(),
+            self.recipe_,
+            BPTT(),
+            Adam(
+                self.learning_rate,
+                schedule,
+                warmup=min(50, updates // 10) if schedule != "constant" else 0,
+            ),
+            batch=self.batch,
+            updates=updates,
+            seed=seed,
+            seeds=self.ensemble,
+            evaluate_every=every,
+        )
+
+    def _tell(self, moment: Moment) -> None:
+        if self.verbose:
+            held = moment.get("held_out_loss")
+            more = "" if held is None else f", held-out loss {held:.4g}"
+            print(
+                f"{type(self).__name__}: update {moment['update']}: "
+                f"loss {moment['loss']:.4g}{more}",
+                file=sys.stderr,
+            )
+
+    def _train(
+        self,
+        data: tuple[Examples, ...],
+        test: tuple[Examples, ...] | None,
+        *,
+        seed: int,
+        arrays: Any = None,
+    ) -> None:
+        """Train the networks of `recipe_`, from `arrays` if there are any, and keep them."""
+        epoch = sum(math.ceil(int(bucket.size) / self.batch) for bucket in data)
+        every = min(max(25, min(100, epoch)), self.max_updates)
+        config = self._config(self.max_updates, every, seed, "cosine")
+        fitted = fit(config, data, test, patience=self.patience, arrays=arrays, tell=self._tell)
+        self.weights_ = {n: np.asarray(x) for n, x in named_leaves(fitted.arrays).items()}
+        self.curve_ = fitted.curve
+        self.best_update_ = fitted.best
+        self.n_updates_ = fitted.updates
+
+    def _arrays(self) -> Any:
+        """The networks' arrays, stacked."""
+        shapes, _ = eqx.partition(
+            self._skeleton(), lambda leaf: isinstance(leaf, jax.ShapeDtypeStruct)
+        )
+        count = self.ensemble
+        wide = jax.tree.map(lambda s: jax.ShapeDtypeStruct((count, *s.shape), s.dtype), shapes)
+        return fill(f"{type(self).__name__} from before", wide, self.weights_)
+
+    def _skeleton(self) -> Cell:
+        task = self.task()
+        return skeleton(self.recipe_, task.input_size, task.output_size, tokens=task.tokens)
+
+    def networks(self) -> list[Cell]:
+        """The trained networks, one of each seed of the ensemble; each a `Cell`."""
+        check_is_fitted(self, "weights_")
+        shapes, static = eqx.partition(
+            self._skeleton(), lambda leaf: isinstance(leaf, jax.ShapeDtypeStruct)
+        )
+        count = len(next(iter(self.weights_.values())))
+        return [
+            eqx.combine(
+                fill("weights", shapes, {n: x[k] for n, x in self.weights_.items()}), static
+            )
+            for k in range(count)
+        ]
+
+    def recipe_name(self) -> str:
+        """What the networks are called."""
+        return type(self.recipe_).__name__.removesuffix("Model")
+
+    def learned(self) -> dict[str, Any]:
+        """What `fit` learned beside weights, as JSON data."""
+        check_is_fitted(self, "weights_")
+        return {
+            "updates": self.n_updates_,
+            "best_update": self.best_update_,
+            "curve": self.curve_,
+        }
+
+    def learn_from(self, data: Any) -> None:
+        """Take over what `learned` gave."""
+        self.n_updates_, self.best_update_ = data["updates"], data["best_update"]
+        self.curve_ = data["curve"]
+
+    def save(self, path: Path | str, **more: bytes) -> None:
+        """Write the fitted estimator to a folder, for `tapehead.estimators.load`.
+
+        It holds safetensors and JSON; `more` are further files, `report_html=` for `report.html`.
+
+        **Raises:** `UserError` if the folder holds anything else, or it cannot be written.
+        """
+        check_is_fitted(self, "weights_")
+        write(self, path, **more)

@@ -1,0 +1,169 @@
+"""The page of a fitted estimator: its data, how it learned, how good it is, and pictures."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from html import escape
+from typing import Any
+
+import numpy as np
+
+from tapehead.inspection.measures import Curve
+from tapehead.inspection.report.charts import chart
+from tapehead.inspection.report.content import Tile
+from tapehead.inspection.report.page import confusion_table, document, figure, lead, section, title
+
+Table = tuple[Sequence[str], Sequence[Sequence[str]]]
+"""The names of the columns, and the rows."""
+
+
+@dataclass
+class Fan:
+    """A forecast beside what came before it and what came.
+
+    **Attributes:**
+
+    - `name`: of the series.
+    - `before`, `after`: the values up to the forecast, and those that came.
+    - `quantiles`: `(horizon, levels)`, rising; `middle` is the place of the median.
+    """
+
+    name: str
+    before: np.ndarray
+    after: np.ndarray
+    quantiles: np.ndarray
+    middle: int
+
+
+@dataclass
+class Fitting:
+    """All that the page says and shows.
+
+    **Attributes:**
+
+    - `name`: what was learned; `kicker`: the small line above it; `outcome`: one sentence.
+    - `tiles`: the numbers worth knowing.
+    - `data`: the columns or series of the data, as a table.
+    - `split`: what was learned from, stopped by and tested on, in words.
+    - `curve`: the learning curve, lines with `update`, `loss` and maybe `held_out_loss`.
+    - `scores`: the network's beside those of baselines, as a table.
+    - `confusion`, `classes`: how often each class was taken for each.
+    - `fans`: forecasts.
+    - `command`: repeats it; `settings`: by name.
+    """
+
+    name: str
+    kicker: str
+    outcome: str
+    tiles: list[Tile]
+    data: Table
+    split: str
+    curve: Sequence[Mapping[str, float]]
+    scores: Table
+    command: str
+    settings: Mapping[str, str]
+    confusion: list[list[int]] = field(default_factory=list)
+    classes: list[str] = field(default_factory=list)
+    fans: list[Fan] = field(default_factory=list)
+
+
+def table(content: Table) -> str:
+    """A table, the first column to the left and numbers to the right."""
+    names, rows = content
+    head = "".join(f'<th class="number" scope="col">{escape(n)}</th>' for n in names[1:])
+    body = "".join(
+        f'<tr><th scope="row">{escape(row[0])}</th>'
+        + "".join(f'<td class="number">{escape(cell)}</td>' for cell in row[1:])
+        + "</tr>"
+        for row in rows
+    )
+    return (
+        f'<div class="scroll"><table><thead><tr><th scope="col">{escape(names[0])}</th>{head}</tr>'
+        f"</thead><tbody>{body}</tbody></table></div>"
+    )
+
+
+def learning(curve: Sequence[Mapping[str, float]]) -> list[dict[str, Any]]:
+    """The learning curve as a chart of the page's script."""
+    lines = {"training": "loss", "held out": "held_out_loss"}
+    curves = {}
+    for name, key in lines.items():
+        known = [moment for moment in curve if key in moment]
+        if known:
+            values = tuple(float(moment[key]) for moment in known)
+            updates = tuple(int(moment["update"]) for moment in known)
+            curves[name] = Curve(updates, (values,), values)
+    return [chart("loss", "update", curves)]
+
+
+def drawn_fan(fan: Fan, *, width: int = 720, height: int = 240) -> str:
+    """A forecast as a picture: the past, the band between the outer quantiles, the median."""
+    past, steps = len(fan.before), len(fan.quantiles)
+    everything = np.concatenate([fan.before, fan.after, fan.quantiles.ravel()])
+    low, high = float(np.nanmin(everything)), float(np.nanmax(everything))
+    span = (high - low) or 1.0
+
+    def points(first: int, values: np.ndarray) -> list[str]:
+        return [
+            f"{8 + (width - 16) * (first + n) / max(1, past + steps - 1):.1f},"
+            f"{8 + (height - 16) * (high - v) / span:.1f}"
+            for n, v in enumerate(values)
+            if np.isfinite(v)
+        ]
+
+    def line(where: list[str], style: str) -> str:
+        return f'<polyline points="{" ".join(where)}" fill="none" {style}/>'
+
+    band = points(past, fan.quantiles[:, -1]) + points(past, fan.quantiles[:, 0])[::-1]
+    ink = 'stroke="currentColor" stroke-width="1.2" opacity="0.75"'
+    accent = 'stroke="var(--accent)" stroke-width="2"'
+    return (
+        f'<svg viewBox="0 0 {width} {height}" role="img" style="width:100%;height:auto" '
+        f'aria-label="forecast of {escape(fan.name)}, from {low:g} to {high:g}">'
+        f'<polygon points="{" ".join(band)}" fill="var(--accent)" opacity="0.22"/>'
+        + line(points(0, fan.before), ink)
+        + line(points(past, fan.after), ink + ' stroke-dasharray="3 3"')
+        + line(points(past, fan.quantiles[:, fan.middle]), accent)
+        + "</svg>"
+    )
+
+
+def fitted_page(content: Fitting) -> str:
+    """The page: one file that loads nothing."""
+    parts = {
+        "Data": section("data", "Data", lead(escape(content.split)), table(content.data)),
+        "Learning": section(
+            "learning",
+            "Learning",
+            figure(
+                "learning",
+                "<b>Learning curve.</b> Means over the updates since the point before, and over "
+                "what was held out to stop by. The weights with the lowest held-out loss are kept.",
+            ),
+        ),
+        "Scores": section(
+            "scores",
+            "Scores beside baselines",
+            lead("On what was neither learned from nor stopped by."),
+            table(content.scores),
+        ),
+    }
+    if content.confusion:
+        parts["Confusion"] = section(
+            "confusion", "Which for which", confusion_table(content.confusion, content.classes)
+        )
+    if content.fans:
+        shown = "".join(
+            f"<figure>{drawn_fan(fan)}<figcaption><b>{escape(fan.name)}.</b> What came before, the "
+            "forecast with its band, and dashed what came.</figcaption></figure>"
+            for fan in content.fans
+        )
+        parts["Forecasts"] = section("forecasts", "Forecasts", shown)
+    rows = [[name, value] for name, value in content.settings.items()]
+    parts["Again"] = section(
+        "again",
+        "Do it again",
+        f"<pre>{escape(content.command)}</pre>",
+        table((["setting", "value"], rows)),
+    )
+    head = title(content.kicker, content.name, content.outcome, "", content.tiles)
+    return document(content.name, head, parts, {"learning": learning(content.curve)})
