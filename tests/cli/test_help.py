@@ -102,7 +102,7 @@ COMPLETIONS = [
     (["train", "copy", "lstm", "--task.m"], ["--task.min-length", "--task.max-length"]),
     (["train", "copy", "lstm", "--model.hid"], ["--model.hidden"]),
     (["train", "copy", "lstm", "--optimizer.learn"], ["--optimizer.learning-rate"]),
-    (["train", "copy", "lstm", "--rule", "tr"], ["truncated-bptt"]),
+    (["train", "copy", "lstm", "--rule", "tr"], ["truncated-bptt", "truncated-lstm"]),
     (["compare", "copy", "lstm", "mg"], ["mgu"]),
     (["compare", "copy", "lstm", "gru", "--task.b"], ["--task.bits"]),
     (["resume", "--q"], ["--quiet"]),

@@ -29,7 +29,9 @@ def test_steps_are_the_reference():
     for flat in flats:
         state, reads = step(state, flat)
         for b in range(4):
-            expected[b], wanted = reference.step(expected[b], flat[b], 5, "discounted", 0, 0.9)
+            expected[b], wanted = reference.step(
+                expected[b], flat[b], 5, "discounted", 0, 0.9, dense=True
+            )
             np.testing.assert_allclose(reads[b], wanted, rtol=1e-9, atol=1e-12)
             np.testing.assert_allclose(state.memory[b], expected[b].memory, rtol=1e-9, atol=1e-12)
             np.testing.assert_allclose(state.usage[b], expected[b].discounted, rtol=1e-9)

@@ -42,8 +42,8 @@ def heads_of(flat, heads, width):
     return keys, strengths, vectors, gates, interpolations
 
 
-def step(state, flat, reads, usage="last-access", threshold=0.005, discount=0.99):
-    """One step: the state after it, and what each head read."""
+def step(state, flat, reads, usage="last-access", threshold=0.005, discount=0.99, dense=False):
+    """One step: the state after it, and what each head read; if `dense`, of empty rows as well."""
     (slots, width), heads = state.memory.shape, len(state.read_weights)
     keys, strengths, vectors, gates, interpolations = heads_of(flat, heads, width)
     by_usage = np.argsort(state.discounted, kind="stable")
@@ -63,9 +63,10 @@ def step(state, flat, reads, usage="last-access", threshold=0.005, discount=0.99
     read_weights, read_slots = np.zeros((heads, slots)), []
     for h in range(heads):
         cosines = np.array([cosine(keys[h], row) for row in memory])
-        cosines[~np.any(memory, axis=1)] = -np.inf
+        if not dense:
+            cosines[~np.any(memory, axis=1)] = -np.inf
         chosen = list(np.argsort(-cosines, kind="stable")[:reads])
-        if np.any(memory):
+        if dense or np.any(memory):
             read_weights[h, chosen] = softmax(strengths[h] * cosines[chosen])
         read_slots.append(chosen)
 

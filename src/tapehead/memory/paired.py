@@ -21,6 +21,8 @@ from tapehead.memory.sam import ends
 
 WRITING, ADDING = 2.0, -2.0
 """Biases, at first, of the gates: to write, and into a new row rather than those last read."""
+SHARPNESS = 8.0
+"""The bias, at first, of the strengths: rows that resemble a key little count little."""
 TOLD = 2.0
 """The length, at first, of what is written of an answer; what it is written beside has about 1."""
 
@@ -150,7 +152,7 @@ def _matched(network: MemoryCell, features: int, told: int, *, key: PRNGKeyArray
     heads, width = network.memory.read_heads, network.memory.width
     content = heads * width
     last = ends(heads, width)
-    keys, _, vectors, writes, additions = map(slice, [0, *last[:-1]], last)
+    keys, strengths, vectors, writes, additions = map(slice, [0, *last[:-1]], last)
     now, before = slice(0, features), slice(features, 2 * features)
     answers = slice(2 * features, 2 * features + told)
     weight, bias = network.interface.weight, network.interface.bias
@@ -160,7 +162,7 @@ def _matched(network: MemoryCell, features: int, told: int, *, key: PRNGKeyArray
     weight = weight.at[keys].set(0).at[keys, now].set(matching)
     weight = weight.at[vectors].set(0).at[vectors, before].set(matching)
     weight = weight.at[vectors, answers].set(drawn)
-    bias = bias.at[writes].set(WRITING).at[additions].set(ADDING)
+    bias = bias.at[strengths].set(SHARPNESS).at[writes].set(WRITING).at[additions].set(ADDING)
     readout = jnp.zeros_like(network.readout.weight).at[:, -content:].set(drawn.T / TOLD**2)
     return eqx.tree_at(
         lambda n: (n.interface.weight, n.interface.bias, n.readout.weight),
