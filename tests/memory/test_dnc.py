@@ -169,7 +169,9 @@ def test_gradients_are_those_of_the_reference(variant):
 
 
 @pytest.mark.usefixtures("x64")
-@pytest.mark.parametrize("variant", ["the paper's", "everything"])
+@pytest.mark.parametrize(
+    "variant", [pytest.param("the paper's", marks=pytest.mark.slow), "everything"]
+)
 def test_a_network_is_the_reference_with_its_gradients(variant):
     options = SIZES | VARIANTS[variant]
     model = doubled(DNC(2, 3, **options, controller_size=4, key=jax.random.key(0)))
@@ -293,7 +295,9 @@ def jitted_steps(variant):
     return memory, jax.jit(jax.grad(value, (0, 1), has_aux=True))
 
 
-@pytest.mark.parametrize("variant", ["two write heads", "everything"])
+@pytest.mark.parametrize(
+    "variant", [pytest.param("two write heads", marks=pytest.mark.slow), "everything"]
+)
 @given(
     seed=st.integers(0, 2**32 - 1),
     scale=st.sampled_from([0.0, 1.0, 1e4]) | st.floats(0, 1e4),

@@ -35,10 +35,10 @@ SIMILARITIES = {
 @pytest.mark.parametrize(
     "options",
     [
-        {},
+        pytest.param({}, marks=pytest.mark.slow),
         {"read_heads": 2, "write_heads": 3, "shift_range": 2, "learned_memory": True}
         | {"learned_weights": True, "similarity": "dot"},
-        {"slots": 1, "shift_range": 0},
+        pytest.param({"slots": 1, "shift_range": 0}, marks=pytest.mark.slow),
     ],
     ids=["the paper's", "everything else", "one slot"],
 )

@@ -74,9 +74,9 @@ def unrolled(model, state, xs, *, mask):
 @pytest.mark.parametrize(
     ("variant", "masked"),
     [
-        ("the DNC paper's", False),
+        pytest.param("the DNC paper's", False, marks=pytest.mark.slow),
         ("a DNC of everything", True),
-        ("the NTM paper's", False),
+        pytest.param("the NTM paper's", False, marks=pytest.mark.slow),
         ("an NTM of several heads", True),
     ],
 )
