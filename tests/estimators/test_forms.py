@@ -4,7 +4,7 @@ import jax.numpy as jnp
 import numpy as np
 import pandas as pd
 import pytest
-from quick import QUICK, signs, walks
+from quick_estimators import QUICK, signs, walks
 
 from tapehead.estimators import SequenceClassifier, SequenceRegressor, load
 from tapehead.estimators.reading import cut_table, is_ragged, is_text, matrices

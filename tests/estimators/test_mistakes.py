@@ -6,7 +6,7 @@ import random
 import numpy as np
 import pandas as pd
 import pytest
-from quick import QUICK, signs, walks
+from quick_estimators import QUICK, signs, walks
 
 from tapehead.cells import LSTM
 from tapehead.cli import main

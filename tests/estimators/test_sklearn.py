@@ -3,7 +3,7 @@
 import numpy as np
 import pandas as pd
 import pytest
-from quick import QUICK, signs, walks
+from quick_estimators import QUICK, signs, walks
 from sklearn.base import clone
 from sklearn.model_selection import GridSearchCV, cross_val_score
 from sklearn.pipeline import make_pipeline

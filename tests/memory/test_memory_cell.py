@@ -24,6 +24,7 @@ def small(key, **options):
     return MemoryCell(controller, memory, 3, key=cell_key, **options)
 
 
+@pytest.mark.slow
 def test_conformance():
     check_cell(lambda key: small(key, learned_reads=True, clip=0.5), 2)
 

@@ -72,6 +72,7 @@ def test_a_config_keeps_its_curriculum(curriculum):
     assert completed(old) == completed(to_json(config))
 
 
+@pytest.mark.slow
 def test_levels_rise_with_a_small_loss(tmp_path, monkeypatch):
     """Each network by itself; only the last level can be solved; a killed run goes on as it was."""
     monkeypatch.setattr(Copy, "sizes", ())

@@ -105,6 +105,7 @@ def test_a_stream_too_short_is_refused():
         trained(dataclasses.replace(CONFIG, batch=12), 1)
 
 
+@pytest.mark.slow
 def test_carrying_helps_where_the_past_matters():
     """The next symbol is the one of 6 steps ago: pieces of 5 steps hide it from a fresh state."""
 
