@@ -35,6 +35,16 @@ def within(owner: str, low: float, high: float, **values: float) -> None:
             raise UserError(f"{owner}: {name} must be between {low} and {high}, got {value}")
 
 
+def between(owner: str, low: float, high: float, **values: float) -> None:
+    """Refuse any of the named `values` outside the open interval (low, high).
+
+    Raises `UserError`, e.g. `Ponder: epsilon must be above 0 and below 1, got 1.0`.
+    """
+    for name, value in values.items():
+        if not low < value < high:
+            raise UserError(f"{owner}: {name} must be above {low} and below {high}, got {value}")
+
+
 def among(owner: str, known: Iterable[str], **values: str) -> None:
     """Refuse any of the named `values` that is not one of the `known` words.
 

@@ -39,6 +39,7 @@ GOOD = idx(np.zeros((2, 3)))
         (gzip.compress(GOOD[:-1]), r"has 5 bytes of data where its header \(2, 3\) asks for 6"),
         (gzip.compress(GOOD + b"\0"), "has 7 bytes of data"),
     ],
+    ids=["no gzip", "empty", "torn", "nothing", "other numbers", "header", "short", "long"],
 )
 def test_bad_idx_files_are_named(tmp_path, content, message):
     path = tmp_path / "bad.gz"

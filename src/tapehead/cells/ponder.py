@@ -11,7 +11,7 @@ from jaxtyping import Array, Bool, Float, Int, PRNGKeyArray
 from tapehead.cell import Cell, State, expect_features, expect_steps, select
 from tapehead.cells.layers import Linear
 from tapehead.cells.thinking import Path, Thought, think
-from tapehead.errors import UserError, among, at_least
+from tapehead.errors import UserError, among, at_least, between
 
 Halting = Literal["act", "pondernet", "repeat"]
 Kept = Literal["mean", "last"]
@@ -119,9 +119,7 @@ class Ponder(Cell):
         among("Ponder", get_args(Kept), keep=keep)
         at_least("Ponder", 1, max_steps=max_steps)
         at_least("Ponder", 0, cost=cost)
-        for name, value in (("epsilon", epsilon), ("prior", prior)):
-            if not 0 < value < 1:
-                raise UserError(f"Ponder: {name} must be above 0 and below 1, got {value}")
+        between("Ponder", 0, 1, epsilon=epsilon, prior=prior)
         expect_steps("Ponder", cell)
         name = type(cell).__name__
         if cell.input_size is None or cell.input_size < 2:

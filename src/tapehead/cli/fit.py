@@ -124,10 +124,7 @@ def answer(given: Namespace, table: Any, command: str) -> int:
         truth = model.told(part[target], read)
         parts += [[model.schema_.numbers(x) for x in read.sequences], truth]
     rows = {f"the network ({model.recipe_name()})": score}
-    if not model.schema_.categories:
-        rows |= baselines.scores(*parts, classes=classes)
-    else:
-        rows |= dict(list(baselines.scores(*parts, classes=classes).items())[1:])
+    rows |= baselines.scores(*parts, classes=classes, numbers=not model.schema_.categories)
     measure = "accuracy" if classes else "R²"
     tiles = [
         Tile(measure, f"{score:.3f}", f"on {len(asked)} sequences"),

@@ -8,6 +8,7 @@ from pathlib import Path
 from tapehead.errors import UserError
 from tapehead.tasks import Task
 from tapehead.training import AnyConfig, Run
+from tapehead.training.run import check_schema
 
 FILE = "comparison.json"
 SCHEMA = 1
@@ -102,15 +103,12 @@ class Comparison:
         path = folder / FILE
         try:
             content = json.loads(path.read_text())
-            schema, names = content["schema"], content["models"]
+            names = content["models"]
         except OSError as error:
             raise UserError(f"cannot read {path}: {error.strerror}") from None
         except (ValueError, KeyError, TypeError):
             raise UserError(f"{path} is damaged: expected a schema and models") from None
-        if schema > SCHEMA:
-            raise UserError(
-                f"{path} has schema {schema}, newer than this tapehead's {SCHEMA}: upgrade tapehead"
-            )
+        check_schema(path, content, SCHEMA)
         runs = {name: Run.open(folder / name) for name in names}
         return cls(folder, runs, content.get("command", ""))
 

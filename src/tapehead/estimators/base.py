@@ -1,7 +1,6 @@
 """`SequenceEstimator`: what all estimators of answers to sequences have in common."""
 
 import abc
-import dataclasses
 import math
 from collections.abc import Sequence
 from pathlib import Path
@@ -72,7 +71,7 @@ class SequenceEstimator(Trained):
     warm_start: bool
 
     @abc.abstractmethod
-    def _learn_answers(self, y: list[np.ndarray], schema: None = None) -> None:
+    def _learn_answers(self, y: list[np.ndarray]) -> None:
         """Learn from the answers what they are: classes, a scale."""
 
     @abc.abstractmethod
@@ -351,11 +350,16 @@ class SequenceEstimator(Trained):
     def _rescale(self, y: list[np.ndarray], weights: np.ndarray) -> None:
         """Learn the answers' scale from those of the training part; by default there is none."""
 
-    def _pass(self, X: Any, y: Any, sample_weight: Any, first: bool) -> Self:
-        """Go over some sequences once, from where the networks stand: `partial_fit`."""
+    def _pass(self, X: Any, y: Any, sample_weight: Any, *, first: bool, learn: bool) -> Self:
+        """Go over some sequences once, from where the networks stand: `partial_fit`.
+
+        The first time scales are learned, and, if `learn`, what the answers are.
+        """
         X, y = self._split_target(X, y, reset=first)
         read = self._read_form(X, reset=first)
         given = self._by_sequence(y, read)
+        if learn:
+            self._learn_answers(given)
         wanted = self._answers(given)
         whole, weights = self._weighted(read, wanted, sample_weight)
         if first:
@@ -366,17 +370,13 @@ class SequenceEstimator(Trained):
             wanted = self._answers(given)
             self.recipe_ = self._recipe()
             self.n_updates_, self.curve_, self.best_update_ = 0, [], [0]
-            seed = check_random_state(self.random_state).randint(2**31 - 1)
-            self._seed = seed
+            self._seed = check_random_state(self.random_state).randint(2**31 - 1)
         everything = np.arange(len(given))
         data = (self._of(self.schema_, read, wanted, weights, everything),)
         updates = math.ceil(len(given) / self.batch)
-        config = dataclasses.replace(
-            self._config(1, 1, getattr(self, "_seed", 0), "constant"), evaluate_every=updates
-        )
+        config = self._config(updates, updates, getattr(self, "_seed", 0), "constant")
         begun = getattr(self, "_progress", None)
         arrays = self._arrays() if begun is None and not first else None
-        config = dataclasses.replace(config, updates=updates)
         fitted = fit(config, data, begun=begun, arrays=arrays, start=self.n_updates_)
         self._progress = jax.tree.map(np.asarray, fitted.progress)
         self.weights_ = {n: np.asarray(x) for n, x in named_leaves(fitted.arrays).items()}
@@ -397,6 +397,12 @@ class SequenceEstimator(Trained):
     def told(self, y: Any, read: Read) -> np.ndarray:
         """The answers in `y`, one for each sequence that was read."""
         return np.concatenate(self._by_sequence(y, read))
+
+    def _asked(self, X: Any, y: Any) -> tuple[Any, list[np.ndarray]]:
+        """The sequences to be scored on, without the column that `y` may name, and the answers."""
+        if isinstance(y, str):
+            X, y = X.drop(columns=y), X[y]
+        return X, self._by_sequence(y, self.read(X))
 
     def _outputs(self, X: Any) -> tuple[Read, list[np.ndarray]]:
         """What was read, and for each sequence the outputs `(networks, time or 1, outputs)`."""

@@ -109,7 +109,7 @@ class SequenceClassifier(ClassifierMixin, SequenceEstimator):
             raise UserError(f"y: has {len(y)} answers, where X has {count} sequences")
         return y
 
-    def _learn_answers(self, y: list[np.ndarray], schema: None = None) -> None:
+    def _learn_answers(self, y: list[np.ndarray]) -> None:
         everything = np.concatenate(y)
         if everything.ndim != 1:
             raise UserError(f"y: expected one class at each step, got shape {y[0].shape}")
@@ -170,15 +170,12 @@ class SequenceClassifier(ClassifierMixin, SequenceEstimator):
         """
         self._check_settings()
         first = not hasattr(self, "weights_")
-        if first:
-            if classes is None:
-                read = self._read_form(self._split_target(X, y, reset=True)[0], reset=True)
-                self._learn_answers(self._by_sequence(self._split_target(X, y, True)[1], read))
-            else:
+        if classes is not None:
+            if first:
                 self.classes_ = np.unique(classes)
-        elif classes is not None and not np.array_equal(np.unique(classes), self.classes_):
-            raise UserError("classes: are not those of the first call")
-        return self._pass(X, y, sample_weight, first)
+            elif not np.array_equal(np.unique(classes), self.classes_):
+                raise UserError("classes: are not those of the first call")
+        return self._pass(X, y, sample_weight, first=first, learn=first and classes is None)
 
     def learned(self) -> dict[str, Any]:
         """What `fit` learned beside weights, as JSON data."""
@@ -211,8 +208,7 @@ class SequenceClassifier(ClassifierMixin, SequenceEstimator):
 
     def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:
         """The share of answers that are right."""
-        X, y = (X.drop(columns=y), X[y]) if isinstance(y, str) else (X, y)
-        given = self._by_sequence(y, self.read(X))
+        X, given = self._asked(X, y)
         found = self.predict(X)
         right = [
             np.mean(one == (f if self.each_step else [f]))

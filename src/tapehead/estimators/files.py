@@ -21,7 +21,7 @@ from tapehead.estimators.network import GivenCell
 from tapehead.models import Model
 from tapehead.registry import Registry
 from tapehead.training.config import part_from_json, part_to_json
-from tapehead.training.run import WEIGHTS
+from tapehead.training.run import WEIGHTS, check_schema
 from tapehead.training.storage import (
     parse_tensors,
     read_sealed,
@@ -122,13 +122,7 @@ def read(path: Path | str, kinds: Registry[Any], cell: Cell | None = None) -> An
     data = read_sealed(path / CONFIG)
     if data.get("format") != FORMAT:
         raise UserError(f"{path / CONFIG} is not of an estimator; a run's are read by load_model")
-    schema = data.get("schema")
-    if not isinstance(schema, int) or schema < 1:
-        raise UserError(f"{path / CONFIG} is damaged: expected a schema number, got {schema!r}")
-    if schema > SCHEMA:
-        raise UserError(
-            f"{path} has schema {schema}, newer than this tapehead's {SCHEMA}: upgrade tapehead"
-        )
+    check_schema(path / CONFIG, data, SCHEMA)
     try:
         content = (path / WEIGHTS).read_bytes()
     except OSError as error:

@@ -324,9 +324,8 @@ class Forecaster(Trained):
 
     def ahead(self, series: Series, ends: np.ndarray) -> Float[np.ndarray, "ends horizon levels"]:
         """The forecasts that are made at each of the `ends`, from what was known there."""
-        found = self._next(series, ends)
         if self._block >= self.horizon:
-            return found[:, : self.horizon]
+            return self._next(series, ends)[:, : self.horizon]
         made = []
         for end in ends:
             until, parts = series.until(int(end)), []
@@ -354,13 +353,16 @@ class Forecaster(Trained):
           `fit`.
         - `future`: a table of the future covariates' next steps, the same for all series.
         """
+        return np.stack([found for _, found in self._forecasts(X, future)])
+
+    def _forecasts(self, X: Any, future: Any) -> list[tuple[Series, np.ndarray]]:
+        """Each series with the quantiles of the steps after its end, `(horizon, levels)`."""
         check_is_fitted(self, "weights_")
-        given = self.series_ if X is None else self.read(X, least=self.lookback_)
-        found = []
-        for one in given:
+        made = []
+        for one in self.series_ if X is None else self.read(X, least=self.lookback_):
             self._expect_alike(one)
-            found.append(self.ahead(self._extended(one, future), np.array([len(one)]))[0])
-        return np.stack(found)
+            made.append((one, self.ahead(self._extended(one, future), np.array([len(one)]))[0]))
+        return made
 
     def _expect_alike(self, series: Series) -> None:
         if series.known.shape[1] != len(self.known_scale_.mean):
@@ -375,10 +377,8 @@ class Forecaster(Trained):
 
     def forecast(self, X: Any = None, future: Any = None) -> pd.DataFrame:
         """The forecasts as a table: `series`, `time` or `step`, and a column for each quantile."""
-        found = self.predict_quantiles(X, future)
-        given = self.series_ if X is None else self.read(X)
         tables = []
-        for one, quantiles in zip(given, found, strict=True):
+        for one, quantiles in self._forecasts(X, future):
             steps = np.arange(1, self.horizon + 1)
             when = (
                 {"step": steps}

@@ -105,7 +105,7 @@ class SequenceRegressor(RegressorMixin, SequenceEstimator):
                 raise UserError(f"y: sequence {number} contains infinity")
         return made
 
-    def _learn_answers(self, y: list[np.ndarray], schema: None = None) -> None:
+    def _learn_answers(self, y: list[np.ndarray]) -> None:
         values = np.concatenate(self._matrix(y))
         if np.isnan(values).all(axis=0).any():
             raise UserError("y: a value is missing throughout")
@@ -131,10 +131,7 @@ class SequenceRegressor(RegressorMixin, SequenceEstimator):
         """
         self._check_settings()
         first = not hasattr(self, "weights_")
-        if first:
-            read = self._read_form(self._split_target(X, y, reset=True)[0], reset=True)
-            self._learn_answers(self._by_sequence(self._split_target(X, y, True)[1], read))
-        return self._pass(X, y, sample_weight, first)
+        return self._pass(X, y, sample_weight, first=first, learn=first)
 
     def learned(self) -> dict[str, Any]:
         """What `fit` learned beside weights, as JSON data."""
@@ -159,8 +156,8 @@ class SequenceRegressor(RegressorMixin, SequenceEstimator):
 
     def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:
         """The coefficient of determination R², over all answers."""
-        X, y = (X.drop(columns=y), X[y]) if isinstance(y, str) else (X, y)
-        given = self._matrix(self._by_sequence(y, self.read(X)))
+        X, answers = self._asked(X, y)
+        given = self._matrix(answers)
         found = [
             np.asarray(f).reshape(g.shape) for f, g in zip(self.predict(X), given, strict=True)
         ]

@@ -104,7 +104,8 @@ class SAMMemory(SparseHeads):
         r_h = Σ_{i in s_h} w^R_h(i) M_i                        read
 
     U are the H slots used least, of which head h takes the h-th; what was in them is erased,
-    while writing to the rows last read only adds to them. Which slots are found and which are
+    while writing to the rows last read only adds to them. Rows of zeros are never found: where
+    fewer than K rows are written, those are read alone. Which slots are found and which are
     used least is a choice, through which there is no gradient; it goes through the weights, the
     rows and the writes. With the usage by last access, and a look-up by an index, a step costs the
     same whatever the number of slots, forward and backward (see `tapehead.memory.sparse`).

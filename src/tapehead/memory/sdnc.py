@@ -106,7 +106,8 @@ class SDNCMemory(SparseHeads):
     A slot that is reached in several ways has the sum of what they give it, and is read once. What
     is cut off is lost: w^R_h is not scaled to the sum that it had. It stays as sparse as SAM's,
     so that writing and all that is kept of a step is as in SAM; but for the look-up K more rows a
-    head are seen. U is that of SAM too: slots are not freed, there are enough of them.
+    head are seen. As there, rows of zeros are never found by content. U is that of SAM too: slots
+    are not freed, there are enough of them.
 
     There is one set of links for all heads, so that one can go on along what another wrote. Of
     each slot K_L links are kept either way. As in the paper there is no gradient through the links:

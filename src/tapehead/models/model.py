@@ -1,6 +1,7 @@
 """`Model`: the settings from which a network for any task is built."""
 
 import abc
+import dataclasses
 from dataclasses import dataclass
 
 import jax
@@ -8,7 +9,7 @@ from jaxtyping import PRNGKeyArray
 
 from tapehead.cell import Cell, Chain
 from tapehead.cells import Embedding
-from tapehead.errors import at_least
+from tapehead.errors import UserError, at_least
 
 
 @dataclass(frozen=True)
@@ -24,6 +25,12 @@ class Model(abc.ABC):
 
     def __post_init__(self):
         at_least(type(self).__name__, 1, embedding=self.embedding)
+
+    def expect_unset(self, prefix: str, needed: str) -> None:
+        """Refuse settings that begin so and are not as by default: they need what is not there."""
+        for field in dataclasses.fields(self):
+            if field.name.startswith(prefix) and getattr(self, field.name) != field.default:
+                raise UserError(f"{type(self).__name__}: {field.name} needs {needed}")
 
     @abc.abstractmethod
     def network(self, input_size: int, output_size: int, *, key: PRNGKeyArray) -> Cell:

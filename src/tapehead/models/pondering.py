@@ -1,6 +1,5 @@
 """`Pondering`: recipes whose networks may take several sub-steps over an input."""
 
-import dataclasses
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal, get_args
@@ -11,7 +10,7 @@ from jaxtyping import PRNGKeyArray
 from tapehead.cell import Cell
 from tapehead.cells import Ponder
 from tapehead.cells.ponder import Kept
-from tapehead.errors import UserError, among, at_least
+from tapehead.errors import among, at_least, between
 from tapehead.models.model import Model
 
 Scheme = Literal["none", "act", "pondernet", "repeat"]
@@ -39,13 +38,9 @@ class Pondering(Model):
         among(owner, get_args(Kept), ponder_keep=self.ponder_keep)
         at_least(owner, 0, ponder_cost=self.ponder_cost)
         at_least(owner, 1, ponder_steps=self.ponder_steps)
-        if not 0 < self.ponder_epsilon < 1:
-            raise UserError(
-                f"{owner}: ponder_epsilon must be above 0 and below 1, got {self.ponder_epsilon}"
-            )
-        for field in dataclasses.fields(self) if self.ponder == "none" else ():
-            if field.name.startswith("ponder_") and getattr(self, field.name) != field.default:
-                raise UserError(f"{owner}: {field.name} needs ponder, such as act")
+        between(owner, 0, 1, ponder_epsilon=self.ponder_epsilon)
+        if self.ponder == "none":
+            self.expect_unset("ponder_", "ponder, such as act")
 
     def pondered(
         self, make: Callable[[int, PRNGKeyArray], Cell], input_size: int, *, key: PRNGKeyArray

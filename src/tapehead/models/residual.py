@@ -1,13 +1,12 @@
 """Residual networks for images."""
 
-import dataclasses
 from dataclasses import dataclass
 from typing import get_args
 
 from jaxtyping import PRNGKeyArray
 
 from tapehead.cell import Cell
-from tapehead.errors import UserError, among, at_least
+from tapehead.errors import among, at_least, between
 from tapehead.models.model import Model
 from tapehead.networks import ResNet
 from tapehead.networks.spatial_halting import Halting
@@ -39,13 +38,9 @@ class ResNetModel(Model):
         at_least(owner, 1, **sizes, stride=self.stride)
         among(owner, get_args(Halting), halting=self.halting)
         at_least(owner, 0, ponder_cost=self.ponder_cost)
-        if not 0 < self.ponder_epsilon < 1:
-            raise UserError(
-                f"{owner}: ponder_epsilon must be above 0 and below 1, got {self.ponder_epsilon}"
-            )
-        for field in dataclasses.fields(self) if self.halting == "none" else ():
-            if field.name.startswith("ponder_") and getattr(self, field.name) != field.default:
-                raise UserError(f"{owner}: {field.name} needs halting, such as sact")
+        between(owner, 0, 1, ponder_epsilon=self.ponder_epsilon)
+        if self.halting == "none":
+            self.expect_unset("ponder_", "halting, such as sact")
 
     def network(self, input_size: int, output_size: int, *, key: PRNGKeyArray) -> Cell:
         """A `ResNet`."""

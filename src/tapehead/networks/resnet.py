@@ -10,7 +10,7 @@ from jaxtyping import Array, Bool, Float, PRNGKeyArray
 
 from tapehead.cell import Cell, expect_features, select
 from tapehead.cells import LayerNorm, Linear
-from tapehead.errors import UserError, among, at_least
+from tapehead.errors import UserError, among, at_least, between
 from tapehead.networks.convolution import MILLION, Convolution
 from tapehead.networks.spatial_halting import AdaptiveBlock, Computed, Halting
 
@@ -86,8 +86,7 @@ class ResNet(Cell):
         at_least("ResNet", 1, channels=channels, blocks=blocks, units=units, stride=stride)
         among("ResNet", get_args(Halting), halting=halting)
         at_least("ResNet", 0, cost=cost)
-        if not 0 < epsilon < 1:
-            raise UserError(f"ResNet: epsilon must be above 0 and below 1, got {epsilon}")
+        between("ResNet", 0, 1, epsilon=epsilon)
         if math.isqrt(input_size) ** 2 != input_size:
             raise UserError(
                 f"ResNet: needs square images with a number for each pixel, such as 784 for 28 by "

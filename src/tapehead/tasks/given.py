@@ -122,7 +122,7 @@ class Given(FiniteTask, abc.ABC):
 
     def size(self, data: Data) -> int:
         """How many examples there are in all buckets."""
-        return sum(self.bucket_sizes(data)[1:], start=self.bucket_sizes(data)[0])
+        return sum(self.bucket_sizes(data))
 
     def bucket_sizes(self, data: Data) -> tuple[int, ...]:
         """How many examples there are in each."""

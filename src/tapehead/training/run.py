@@ -89,14 +89,14 @@ def versions() -> dict[str, str]:
     return {"python": platform.python_version()} | {n: metadata.version(n) for n in names}
 
 
-def check_schema(path: Path, data: Mapping[str, Any]) -> None:
+def check_schema(path: Path, data: Mapping[str, Any], newest: int = SCHEMA) -> None:
     """Refuse a file written by a newer tapehead, or by none."""
     schema = data.get("schema")
     if not isinstance(schema, int) or schema < 1:
         raise UserError(f"{path} is damaged: expected a schema number, got {schema!r}")
-    if schema > SCHEMA:
+    if schema > newest:
         raise UserError(
-            f"{path} has schema {schema}, newer than this tapehead's {SCHEMA}: upgrade tapehead"
+            f"{path} has schema {schema}, newer than this tapehead's {newest}: upgrade tapehead"
         )
 
 
