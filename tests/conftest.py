@@ -1,6 +1,7 @@
 """Settings shared by all tests."""
 
 import atexit
+import gc
 import os
 import shutil
 import tempfile
@@ -24,6 +25,9 @@ import pytest
 from hypothesis import settings
 
 jax.config.update("jax_numpy_dtype_promotion", "strict")
+# Tracing makes many objects that live as long as what was compiled; looking for cycles among them
+# as often as usual takes a twentieth of the time.
+gc.set_threshold(100_000, 50, 1000)
 settings.register_profile("tapehead", deadline=None, max_examples=25, derandomize=True)
 settings.load_profile("tapehead")
 
