@@ -48,6 +48,7 @@ from tapehead.learning import (
     LearningRule,
     NoBackTrack,
     SnAp,
+    SyntheticGradients,
     TruncatedBPTT,
     TruncatedLSTM,
 )
@@ -129,6 +130,7 @@ __all__ = [
     "SnAp",
     "StackMemory",
     "StackRNN",
+    "SyntheticGradients",
     "TapeMemory",
     "TapeRNN",
     "TruncatedBPTT",

@@ -16,6 +16,7 @@ from tapehead.learning import (
     UORO,
     NoBackTrack,
     SnAp,
+    SyntheticGradients,
     TruncatedBPTT,
     TruncatedLSTM,
     sequence_gradient,
@@ -27,6 +28,7 @@ from tapehead.testing.rules import batch_of, by_rule, check_rule, named, small_m
 CASES = {
     "bptt": BPTT(),
     "truncated-bptt": TruncatedBPTT(window=3),
+    "synthetic-gradients": SyntheticGradients(window=3),
     "rtrl": RTRL(window=3),
     "snap": SnAp(window=3),
     "rflo": RFLO(window=3),

@@ -5,8 +5,17 @@ from tapehead.learning.forward import Forward
 from tapehead.learning.kronecker import KFRTRL
 from tapehead.learning.rank_one import UORO, NoBackTrack
 from tapehead.learning.rtrl import RTRL
-from tapehead.learning.rule import LearningRule, Loss, Metrics, sequence_gradient, stream_gradient
+from tapehead.learning.rule import (
+    Extended,
+    LearningRule,
+    Loss,
+    Metrics,
+    network_of,
+    sequence_gradient,
+    stream_gradient,
+)
 from tapehead.learning.snap import RFLO, SnAp, TruncatedLSTM
+from tapehead.learning.synthetic import SyntheticGradients
 from tapehead.registry import Registry
 
 RULES: Registry[type[LearningRule]] = Registry(
@@ -14,6 +23,7 @@ RULES: Registry[type[LearningRule]] = Registry(
     {
         "bptt": BPTT,
         "truncated-bptt": TruncatedBPTT,
+        "synthetic-gradients": SyntheticGradients,
         "rtrl": RTRL,
         "snap": SnAp,
         "rflo": RFLO,
@@ -31,14 +41,17 @@ __all__ = [
     "RTRL",
     "RULES",
     "UORO",
+    "Extended",
     "Forward",
     "LearningRule",
     "Loss",
     "Metrics",
     "NoBackTrack",
     "SnAp",
+    "SyntheticGradients",
     "TruncatedBPTT",
     "TruncatedLSTM",
+    "network_of",
     "sequence_gradient",
     "stream_gradient",
 ]

@@ -28,6 +28,24 @@ class Metrics(NamedTuple):
     outputs: Float[Array, "time *batch outputs"]
 
 
+class Extended(eqx.Module):
+    """A network, and what a rule learns beside it: one tree for one optimiser.
+
+    **Attributes:**
+
+    - `network`: what is to be trained, evaluated and saved.
+    - `helper`: what the rule needs for that, such as a predictor of gradients.
+    """
+
+    network: Cell
+    helper: Any
+
+
+def network_of(model: Any) -> Any:
+    """The network of an `Extended` model, or of a tree like one; others are networks."""
+    return model.network if isinstance(model, Extended) else model
+
+
 class LearningRule(eqx.Module):
     """How the gradient of a sequence's loss is obtained, as a value.
 
@@ -53,6 +71,18 @@ class LearningRule(eqx.Module):
 
     window: eqx.AbstractVar[int | None]
     exact: ClassVar[Exactness]
+
+    def extend(self, model: Cell, *, key: PRNGKeyArray) -> Any:
+        """What is trained: `model`, or an `Extended` one if the rule learns more than a network.
+
+        **Arguments:**
+
+        - `model`: the network.
+        - `key`: draws the initial parameters of what is added.
+
+        **Raises:** `UserError` if the rule cannot serve the network.
+        """
+        return model
 
     @abc.abstractmethod
     def begin(self, model: Cell, batch: tuple[int, ...], *, key: PRNGKeyArray | None) -> Carry:

@@ -22,7 +22,7 @@ from tapehead.sequences import Sequences
 from tapehead.tasks import Task
 from tapehead.tasks.task import Data, Turn
 from tapehead.training.config import AnyConfig
-from tapehead.training.networks import one_of
+from tapehead.training.networks import Networks, one_of
 from tapehead.training.strengths import strengths
 
 Arrays = Any
@@ -127,6 +127,8 @@ def draw(
         expect_steps(type(task).__name__, model)
     sample_key, model_key, noise_key = jax.random.split(turn.key, 3)
     sequences = task.draw(turn._replace(key=sample_key), config.batch, data, bucket)
+    if task.streams:
+        sequences = sequences._replace(more=jnp.ones(sequences.batch, bool))
     if config.weight_noise:
         vector, model_at = as_vector(model)
         noise = jax.random.normal(noise_key, vector.shape, vector.dtype)
@@ -143,10 +145,10 @@ def dry_run(config: AnyConfig, data: Data) -> None:
 
     **Raises:** `UserError` for settings that turn out not to fit each other, or the data.
     """
-    task = config.task
+    task, build = config.task, Networks(config).build
 
     def first(key: PRNGKeyArray, data: Data) -> Sequences:
-        model = config.model.build(task.input_size, task.output_size, tokens=task.tokens, key=key)
+        model = build(key)
         for kind in ("l1_parts", "l2_parts"):
             strengths(kind, model, 0.0, getattr(config, kind))
         return task.draw(Turn(jnp.int32(0), key, key), config.batch, data)
