@@ -64,8 +64,7 @@ class EvolutionStrategy(LearningRule):
       noise adds to it with every window.
     - *Memory*: twice pairs times sequences states, as many vectors of parameters, whatever the
       length. *Time*: 1 + 2 pairs forward passes, and none back.
-    - *Cannot*: train large networks in reasonable time; be exact where windows must fit into rules
-      that change the parameters within a sequence.
+    - *Cannot*: train large networks in reasonable time.
 
     **Arguments:**
 
@@ -110,7 +109,7 @@ class EvolutionStrategy(LearningRule):
             expect_steps("EvolutionStrategy", model, "leave window out")
         vector, model_at = as_vector(model)
         lanes, random = math.prod(batch), key is not None
-        own = jax.random.fold_in(key if random else jax.random.key(0), 1)
+        own = jax.random.fold_in(jax.random.key(0) if key is None else key, 1)
 
         def start(key: PRNGKeyArray) -> tuple[State, Array, PRNGKeyArray]:
             now, training, later = jax.random.split(key, 3)

@@ -45,8 +45,8 @@ class Predictor(eqx.Module):
     def __init__(self, sizes: tuple[int, ...], size: int, *, dtype: Any, key: PRNGKeyArray):
         keys = jax.random.split(key, len(sizes))
         made = [
-            eqx.nn.Linear(*pair, dtype=dtype, key=k)
-            for *pair, k in zip(sizes, sizes[1:], keys, strict=False)
+            eqx.nn.Linear(one, other, dtype=dtype, key=k)
+            for one, other, k in zip(sizes, sizes[1:], keys, strict=False)
         ]
         made[-1] = jax.tree.map(jnp.zeros_like, made[-1])
         self.layers = tuple(made)
@@ -229,8 +229,9 @@ class SyntheticGradients(LearningRule):
                 return half_square(found - total * back, taught) / total
 
             helper = eqx.apply_updates(helper, regression(predictor))
+        tree: Any = Extended(grads, helper)
         none = jnp.zeros(window.batch, bool)
-        return Extended(grads, helper), SyntheticCarry(state, label, none, carry.key), metrics
+        return tree, SyntheticCarry(state, label, none, carry.key), metrics
 
     def _label_size(self, network: Cell) -> int:
         """How many numbers a label is told in."""
