@@ -96,9 +96,9 @@ def test_sequences_begin_anew_one_by_one(x64):
 @pytest.mark.parametrize(
     "search",
     [
-        pytest.param(CMAES(population=16, spread=0.5), marks=pytest.mark.slow),
-        pytest.param(CMAES(population=16, spread=0.5, diagonal=True), marks=pytest.mark.slow),
-        pytest.param(GeneticAlgorithm(population=32, spread=0.2), marks=pytest.mark.slow),
+        CMAES(population=16, spread=0.5),
+        CMAES(population=16, spread=0.5, diagonal=True),
+        GeneticAlgorithm(population=32, spread=0.2),
         RandomGuessing(population=50, scale=2.0),
     ],
     ids=["cma-es", "diagonal", "genetic-algorithm", "random-guessing"],

@@ -103,6 +103,7 @@ def test_a_predictor_that_is_right_makes_it_backpropagation(x64):
     )
 
 
+@pytest.mark.slow
 def test_a_predictor_of_nothing_makes_it_truncated(x64):
     model = small()
     rule = SyntheticGradients(window=3, auxiliary=1.0, labels=True)
@@ -118,6 +119,7 @@ def test_a_predictor_of_nothing_makes_it_truncated(x64):
     }
 
 
+@pytest.mark.slow
 def test_the_target_is_what_comes_back_through_the_next_window(x64):
     """By hand, for a linear predictor: half the squared error's slope at each boundary."""
     model, sequences, rule = small(), batch_of(), SyntheticGradients(window=3, layers=0)
