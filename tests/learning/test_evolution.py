@@ -52,6 +52,7 @@ def test_conformance_of_persistent_noise():
     check_rule(EvolutionStrategy(window=3, pairs=8, noise="persistent"), models=models)
 
 
+@pytest.mark.slow
 def test_along_its_own_noise_it_is_the_slope(x64):
     """By hand: of every sequence, with one pair, the slope of its loss along ε, times ε."""
     model, sequences, rule = small(), batch_of(), EvolutionStrategy(pairs=1, spread=1e-4)
@@ -93,6 +94,7 @@ def test_sequences_begin_anew_one_by_one(x64):
         assert (one[1] == on[1]).all()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "search",
     [
