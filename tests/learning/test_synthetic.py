@@ -93,14 +93,6 @@ def test_a_predictor_that_is_right_makes_it_backpropagation(x64):
     rule = SyntheticGradients(window=2)
     found = gradient(rule, Extended(model, Oracle(model, one)), one)
     assert_same("with an oracle", found.network, exact)
-    # The predictor's own error is 0 then, and half of what is right is not right.
-    half = gradient(
-        SyntheticGradients(window=2, scale=0.5), Extended(model, Oracle(model, one)), one
-    )
-    assert (
-        np.abs(half.network.cells[0].cell.hidden_weight - exact.cells[0].cell.hidden_weight).max()
-        > 1e-3
-    )
 
 
 @pytest.mark.slow
@@ -122,7 +114,8 @@ def test_a_predictor_of_nothing_makes_it_truncated(x64):
 @pytest.mark.slow
 def test_the_target_is_what_comes_back_through_the_next_window(x64):
     """By hand, for a linear predictor: half the squared error's slope at each boundary."""
-    model, sequences, rule = small(), batch_of(), SyntheticGradients(window=3, layers=0)
+    model, sequences = small(), batch_of()
+    rule = SyntheticGradients(window=3, layers=0, scale=0.5)
     begun = rule.extend(model, key=jax.random.key(1))
     random = np.random.default_rng(0)
     weight = jnp.asarray(random.normal(size=begun.helper.layers[0].weight.shape))
@@ -141,7 +134,7 @@ def test_the_target_is_what_comes_back_through_the_next_window(x64):
 
     expected = jnp.zeros_like(weight)
     for state, start, stop, coming in (
-        (states[1], 3, 6, states[2][0].hidden @ weight.T),
+        (states[1], 3, 6, 0.5 * states[2][0].hidden @ weight.T),
         (states[2], 6, 7, jnp.zeros((2, 4))),
     ):
         back = jax.grad(costs)(state, start, stop, coming)[0].hidden
@@ -233,12 +226,10 @@ def test_refusals():
     both = MODELS["lstm"](hidden=4, bidirectional=True).build(2, 1, key=key)
     with pytest.raises(UserError, match=r"SyntheticGradients: .*take bptt, or a network of one"):
         rule.extend(both, key=key)
-    message = (
-        r"a predictor for 1,000 numbers of state would take 0\.0 gigabytes, more than the 0\.0001"
-    )
-    large = Chain(Elman(1, 1000, key=key), Linear(1000, 1, key=key))
+    message = r"a predictor for 50 numbers of state would take 0\.0 gigabytes, more than the 1e-05"
+    large = Chain(Elman(1, 50, key=key), Linear(50, 1, key=key))
     with pytest.raises(UserError, match=message):
-        SyntheticGradients(gigabytes=1e-4).extend(large, key=key)
+        SyntheticGradients(gigabytes=1e-5).extend(large, key=key)
     with pytest.raises(
         UserError, match=r"give what `rule\.extend\(network, key=key\)` returns, got"
     ):
