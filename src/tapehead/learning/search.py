@@ -115,7 +115,7 @@ class RandomGuessing(Search):
 
     Every parameter of every candidate is uniform in [−scale, scale]. The best of a generation is
     kept as long as no guess does better on the same batch. After u updates u times `population`
-    guesses have been made, `trials` in the metrics of an evaluation of the literature.
+    guesses, the trials of the literature, have been made.
 
     - *Exact for*, *biased by*: it follows nothing. *Variance*: all there is.
     - *Memory*: the candidates and their states. *Time*: a forward pass for each.
