@@ -25,6 +25,7 @@ from tapehead.sequences import Sequences
 EXPECTED = {  # of time, and of what is carried
     "bptt": (2, 0),
     "truncated-bptt": (2, 1),
+    "synthetic-gradients": (2, 1),
     "rtrl": (4, 3),
     "snap": (2, 2),
     "rflo": (2, 2),
@@ -32,6 +33,7 @@ EXPECTED = {  # of time, and of what is carried
     "uoro": (2, 2),
     "nobacktrack": (2, 2),
     "kf-rtrl": (3, 2),
+    "evolution-strategy": (2, 2),
 }
 
 
@@ -41,9 +43,10 @@ def squared(outputs: jax.Array, targets: jax.Array) -> jax.Array:
 
 def measure(name: str, model_name: str, width: int, steps: int) -> tuple[float, float, float]:
     """Milliseconds a step, and megabytes carried and taken."""
-    rule = RULES[name](window=1) if name == "truncated-bptt" else RULES[name]()
+    cuts = name in ("truncated-bptt", "synthetic-gradients")
+    rule = RULES[name](window=1) if cuts else RULES[name]()
     key = jax.random.key(0)
-    model = MODELS[model_name](hidden=width).build(width, 1, key=key)
+    model = rule.extend(MODELS[model_name](hidden=width).build(width, 1, key=key), key=key)
     xs = jax.random.normal(key, (steps, 1, width))
     batch = Sequences(inputs=xs, targets=xs[..., :1], weights=jnp.ones((steps, 1)))
     arrays, static = eqx.partition(model, eqx.is_array)

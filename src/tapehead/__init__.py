@@ -41,13 +41,18 @@ from tapehead.cells import (
 from tapehead.errors import UserError
 from tapehead.learning import (
     BPTT,
+    CMAES,
     KFRTRL,
     RFLO,
     RTRL,
     UORO,
+    EvolutionStrategy,
+    GeneticAlgorithm,
     LearningRule,
     NoBackTrack,
+    RandomGuessing,
     SnAp,
+    SyntheticGradients,
     TruncatedBPTT,
     TruncatedLSTM,
 )
@@ -74,6 +79,7 @@ from tapehead.sequences import Sequences
 
 __all__ = [
     "BPTT",
+    "CMAES",
     "DAM",
     "DNC",
     "GRU",
@@ -101,8 +107,10 @@ __all__ = [
     "Dropout",
     "Elman",
     "Embedding",
+    "EvolutionStrategy",
     "FullyRecurrent",
     "GatedGELU",
+    "GeneticAlgorithm",
     "IndRNN",
     "LayerNorm",
     "LayerNormLSTM",
@@ -117,6 +125,7 @@ __all__ = [
     "PeepholeLSTM",
     "Ponder",
     "ProjectedLSTM",
+    "RandomGuessing",
     "ReducedGRU",
     "Residual",
     "RunningMax",
@@ -129,6 +138,7 @@ __all__ = [
     "SnAp",
     "StackMemory",
     "StackRNN",
+    "SyntheticGradients",
     "TapeMemory",
     "TapeRNN",
     "TruncatedBPTT",

@@ -18,6 +18,8 @@ class Sequences(NamedTuple):
     - `mask`: `(time, *batch)`, False on padding; `None` if there is none.
     - `total`: what the weights came to before they were normalised, `()`; `None` if they were not.
         What else enters the loss is divided by it as well (see `tapehead.learning.LearningRule`).
+    - `more`: `(*batch,)`, which sequences go on after the last step here: those of a stream, or of
+        a window that is not their last; `None` if none does.
     """
 
     inputs: Array
@@ -25,6 +27,7 @@ class Sequences(NamedTuple):
     weights: Float[Array, "time *batch"]
     mask: Bool[Array, "time *batch"] | None = None
     total: Float[Array, ""] | None = None
+    more: Bool[Array, "*batch"] | None = None
 
     @property
     def batch(self) -> tuple[int, ...]:
@@ -41,7 +44,7 @@ class Sequences(NamedTuple):
         """Cut time into windows: every field becomes `(windows, size, *batch, ...)`.
 
         The last window is filled up with steps that are masked out and have no weight. All have
-        the `total` of the whole.
+        the `total` of the whole; `more` says of each whether real steps come after it.
         """
         time = self.weights.shape[0]
         fill = -time % size
@@ -53,7 +56,11 @@ class Sequences(NamedTuple):
             padded = jnp.pad(x, [(0, fill)] + [(0, 0)] * (x.ndim - 1))
             return padded.reshape(-1, size, *x.shape[1:])
 
-        windows = jax.tree.map(cut, self._replace(mask=mask, total=None))
+        windows = jax.tree.map(cut, self._replace(mask=mask, total=None, more=None))
+        real = jnp.ones(windows.weights.shape, bool) if mask is None else windows.mask
+        seen = jnp.cumsum(jnp.any(real, axis=1), axis=0)
+        more = seen < seen[-1]
+        windows = windows._replace(more=more if self.more is None else more | self.more)
         if self.total is None:
             return windows
         return windows._replace(total=jnp.broadcast_to(self.total, windows.weights.shape[:1]))

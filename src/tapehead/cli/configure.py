@@ -157,7 +157,8 @@ def check(config: AnyConfig) -> None:
 
     def begin(key: jax.Array) -> Any:
         sizes = (task.input_size, task.output_size)
-        model = config.model.build(*sizes, tokens=task.tokens, key=key)
+        network = config.model.build(*sizes, tokens=task.tokens, key=key)
+        model = config.rule.extend(network, key=key)
         if task.streams:
             expect_steps(type(task).__name__, model)
         for name in ("l1_parts", "l2_parts"):

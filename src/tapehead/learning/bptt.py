@@ -1,5 +1,6 @@
 """Backpropagation through time, whole and truncated."""
 
+import itertools
 import math
 from typing import ClassVar, NamedTuple
 
@@ -10,6 +11,7 @@ from jaxtyping import Array, Bool, PRNGKeyArray
 
 from tapehead.cell import Cell, State, expect_steps, select
 from tapehead.errors import at_least
+from tapehead.learning.dependence import example_input
 from tapehead.learning.rule import Exactness, LearningRule, Loss, Metrics, Model
 from tapehead.sequences import Sequences
 
@@ -21,12 +23,21 @@ def window_loss(
 
     [Σ w · loss + Σ what the penalties grew by] / Σ w, the last sum over the whole sequences.
     """
-    before = model.penalty(state)
-    state, outputs = model.unroll(state, window.inputs, mask=window.mask)
+    after, outputs = model.unroll(state, window.inputs, mask=window.mask)
+    total, metrics = cost(model, (state, after), outputs, window, loss)
+    return total, (after, metrics)
+
+
+def cost(
+    model: Cell, states: tuple[State, State], outputs: Array, window: Sequences, loss: Loss
+) -> tuple[Array, Metrics]:
+    """The loss of one window, from the states before and after it and the outputs between."""
+    before, after = map(model.penalty, states)
     scored = jnp.sum(window.weights * loss(outputs, window.targets))
-    paid = jnp.sum(jnp.broadcast_to(model.penalty(state) - before, window.batch))
-    total = scored + (paid if window.total is None else paid / window.total)
-    return total, (state, Metrics(scored, outputs))
+    paid = jnp.sum(jnp.broadcast_to(after - before, window.batch))
+    return scored + (paid if window.total is None else paid / window.total), Metrics(
+        scored, outputs
+    )
 
 
 def stretches_loss(
@@ -96,17 +107,32 @@ class BPTT(LearningRule):
         return grads, carry, metrics
 
 
+class Past(NamedTuple):
+    """The steps before a window through which its gradient goes back.
+
+    **Attributes:**
+
+    - `inputs`: `(history, *batch, ...)`.
+    - `mask`: `(history, *batch)`, False before a sequence began, and on padding.
+    """
+
+    inputs: Array
+    mask: Bool[Array, "history *batch"]
+
+
 class TruncatedCarry(NamedTuple):
     """What `TruncatedBPTT` carries.
 
     **Attributes:**
 
-    - `state`: the model's state after the last window.
-    - `first`: of which sequences no window has been seen yet, and `state` is the initial one.
+    - `state`: the model's state before the `past`.
+    - `past`: the last steps that were seen; `None` if the rule has no `history`.
+    - `first`: of which sequences `state` is the initial one.
     - `key`: what the initial state was made with, so that its gradient can be taken.
     """
 
     state: State
+    past: Past | None
     first: Bool[Array, "*batch"]
     key: PRNGKeyArray | None
 
@@ -114,16 +140,20 @@ class TruncatedCarry(NamedTuple):
 class TruncatedBPTT(LearningRule):
     """Backpropagation through time inside windows; the state is carried over, its gradient is not.
 
-    - *Exact for*: dependencies that lie within one window; equal to `BPTT` where the window
-      covers the sequence.
-    - *Biased by*: whatever reaches further back than the window's start. *Variance*: none beyond
-      the batch's.
-    - *Memory*: the activations of one window. *Time*: as `BPTT`.
-    - *Cannot*: assign credit across a window's border; train what must read a sequence whole.
+    With a `history` of h steps the gradient of a window of w steps goes back through the h steps
+    before it as well, so that even the window's first loss reaches h steps back. Those are run
+    again, under the parameters of now.
+
+    - *Exact for*: dependencies that lie within one window, or within w + h steps up to the last
+      one of a window; equal to `BPTT` where window or history cover the sequence.
+    - *Biased by*: whatever reaches further back. *Variance*: none beyond the batch's.
+    - *Memory*: the activations of w + h steps. *Time*: 1 + h / w times that of `BPTT`.
+    - *Cannot*: assign credit across that border; train what must read a sequence whole.
 
     **Arguments:**
 
-    - `window`: steps per window, at least 1 (default 20).
+    - `window`: w, steps between two calls, at least 1 (default 20).
+    - `history`: h, steps before them, at least 0 (default 0).
 
     Source: Williams and Peng, "An efficient gradient-based algorithm for on-line training of
     recurrent network trajectories" (1990).
@@ -132,9 +162,11 @@ class TruncatedBPTT(LearningRule):
     exact: ClassVar[Exactness] = "window"
     # Narrower than in the base class: this rule always has windows.
     window: int = eqx.field(static=True, default=20)  # pyright: ignore[reportIncompatibleVariableOverride]
+    history: int = eqx.field(static=True, default=0)
 
     def __check_init__(self):
         at_least("TruncatedBPTT", 1, window=self.window)
+        at_least("TruncatedBPTT", 0, history=self.history)
 
     def begin(
         self, model: Cell, batch: tuple[int, ...], *, key: PRNGKeyArray | None
@@ -144,24 +176,50 @@ class TruncatedBPTT(LearningRule):
         **Raises:** `UserError` if the model must read a sequence whole (`tapehead.cell.Whole`).
         """
         expect_steps("TruncatedBPTT", model, "take bptt, or a network of one direction")
-        return TruncatedCarry(model.initial_state(batch, key=key), jnp.ones(batch, bool), key)
+        past = None
+        if self.history:
+            x, steps = example_input(model), (self.history, *batch)
+            past = Past(jnp.zeros((*steps, *x.shape), x.dtype), jnp.zeros(steps, bool))
+        return TruncatedCarry(model.initial_state(batch, key=key), past, jnp.ones(batch, bool), key)
 
     def renew(
         self, carry: TruncatedCarry, begun: TruncatedCarry, lanes: Bool[Array, "*batch"]
     ) -> TruncatedCarry:
         """The states in `lanes` are marked as the first windows', and made in `gradient`."""
-        return TruncatedCarry(carry.state, carry.first | lanes, begun.key)
+        past = carry.past
+        if past is not None:
+            past = past._replace(mask=past.mask & ~lanes)
+        return TruncatedCarry(carry.state, past, carry.first | lanes, begun.key)
 
     def gradient(
         self, model: Model, carry: TruncatedCarry, window: Sequences, loss: Loss
     ) -> tuple[Model, TruncatedCarry, Metrics]:
-        """The gradient within this window alone."""
+        """The gradient within this window, and within the history before it."""
+        past, size = carry.past, window.weights.shape[0]
+        border, end = self.history, self.history + size
+        inputs, mask = window.inputs, window.mask
+        if past is not None:
+            now = jnp.ones(window.weights.shape, bool) if mask is None else mask
+            mask = jnp.concatenate([past.mask, now])
+            inputs = jnp.concatenate([past.inputs.astype(inputs.dtype), inputs])
 
         @eqx.filter_grad(has_aux=True)
         def gradient(model: Model) -> tuple[Array, tuple[State, Metrics]]:
             initial = model.initial_state(window.batch, key=carry.key)
-            state = select(carry.first, initial, jax.lax.stop_gradient(carry.state))
-            return window_loss(model, state, window, loss)
+            states = {0: select(carry.first, initial, jax.lax.stop_gradient(carry.state))}
+            pieces = []
+            # The next call begins where this one's first `size` steps end.
+            for start, stop in itertools.pairwise(sorted({0, border, size, end})):
+                real = None if mask is None else mask[start:stop]
+                states[stop], ys = model.unroll(states[start], inputs[start:stop], mask=real)
+                pieces.append(ys)
+            outputs = jnp.concatenate(pieces)[border:]
+            total, metrics = cost(model, (states[border], states[end]), outputs, window, loss)
+            return total, (states[size], metrics)
 
         grads, (state, metrics) = gradient(model)
-        return grads, TruncatedCarry(state, jnp.zeros(window.batch, bool), carry.key), metrics
+        first = jnp.zeros(window.batch, bool)
+        if past is not None and mask is not None:
+            first = carry.first & ~jnp.any(mask[:size], axis=0)
+            past = Past(inputs[size:].astype(past.inputs.dtype), mask[size:])
+        return grads, TruncatedCarry(state, past, first, carry.key), metrics

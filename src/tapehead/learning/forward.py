@@ -194,7 +194,7 @@ class Forward(LearningRule):
             return (ForwardCarry(after, onward), grads), Metrics(scored, y)
 
         zeros = jax.tree.map(jnp.zeros_like, trained)
-        steps = window._replace(total=None)
+        steps = window._replace(total=None, more=None)
         (carry, grads), metrics = jax.lax.scan(body, (carry, zeros), steps)
         return grads, carry, Metrics(jnp.sum(metrics.loss), metrics.outputs)
 

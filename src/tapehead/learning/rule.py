@@ -7,6 +7,7 @@ from typing import Any, ClassVar, Literal, NamedTuple, TypeVar
 import equinox as eqx
 import jax
 import jax.numpy as jnp
+from jax.flatten_util import ravel_pytree
 from jaxtyping import Array, Bool, Float, PRNGKeyArray
 
 from tapehead.cell import Cell, select
@@ -28,7 +29,59 @@ class Metrics(NamedTuple):
     outputs: Float[Array, "time *batch outputs"]
 
 
-class LearningRule(eqx.Module):
+class Extended(eqx.Module):
+    """A network, and what a rule learns beside it: one tree for one optimiser.
+
+    **Attributes:**
+
+    - `network`: what is to be trained, evaluated and saved.
+    - `helper`: what the rule needs for that, such as a predictor of gradients.
+    """
+
+    network: Cell
+    helper: Any
+
+
+def as_vector(model: Model) -> tuple[Float[Array, " parameters"], Callable[[Array], Model]]:
+    """All that is trained in one vector, and the way back to the model with other parameters."""
+    parameters, rest = eqx.partition(model, eqx.is_inexact_array)
+    vector, unravel = ravel_pytree(parameters)
+    return vector, lambda vector: eqx.combine(unravel(vector), rest)
+
+
+def network_of(model: Any) -> Any:
+    """The network of an `Extended` model, or of a tree like one; others are networks."""
+    return model.network if isinstance(model, Extended) else model
+
+
+class Rule(eqx.Module):
+    """What a run asks of whatever makes networks better: a `LearningRule`, or a search.
+
+    **Attributes:**
+
+    - `window`: how many steps it sees at a time; `None` for whole sequences.
+    """
+
+    window: eqx.AbstractVar[int | None]
+
+    def extend(self, model: Cell, *, key: PRNGKeyArray) -> Any:
+        """What is trained: `model`, or an `Extended` one if the rule learns more than a network.
+
+        **Arguments:**
+
+        - `model`: the network.
+        - `key`: draws the initial parameters of what is added.
+
+        **Raises:** `UserError` if the rule cannot serve the network.
+        """
+        return model
+
+    @abc.abstractmethod
+    def begin(self, model: Cell, batch: tuple[int, ...], *, key: PRNGKeyArray | None) -> Carry:
+        """What to carry into the first window: the model's state and the rule's own memory."""
+
+
+class LearningRule(Rule):
     """How the gradient of a sequence's loss is obtained, as a value.
 
     A sequence is learned from by `begin`, then `gradient` once per window, adding up the
@@ -51,12 +104,7 @@ class LearningRule(eqx.Module):
         `"nothing"` (it is an estimate). `tapehead.testing.check_rule` holds the rule to it.
     """
 
-    window: eqx.AbstractVar[int | None]
     exact: ClassVar[Exactness]
-
-    @abc.abstractmethod
-    def begin(self, model: Cell, batch: tuple[int, ...], *, key: PRNGKeyArray | None) -> Carry:
-        """What to carry into the first window: the model's state and the rule's own memory."""
 
     def renew(self, carry: Carry, begun: Carry, lanes: Bool[Array, "*batch"]) -> Carry:
         """`carry`, but with the sequences in `lanes` begun anew, as `begun` has them.

@@ -13,7 +13,13 @@ from jaxtyping import Array
 
 from tapehead.cell import Cell, Chain, Stateless
 from tapehead.cells import Dropout, Elman, Linear
-from tapehead.learning import LearningRule, Metrics, TruncatedBPTT, sequence_gradient
+from tapehead.learning import (
+    LearningRule,
+    Metrics,
+    TruncatedBPTT,
+    network_of,
+    sequence_gradient,
+)
 from tapehead.memory.ntm import NTM
 from tapehead.sequences import Sequences
 
@@ -127,8 +133,10 @@ def whole_loss(model: Cell, sequences: Sequences) -> tuple[Array, Metrics]:
 
 @eqx.filter_jit
 def by_rule(rule: LearningRule, model: Cell, sequences: Sequences, key: Any = None) -> Any:
-    """Gradient and metrics as the rule finds them."""
-    return sequence_gradient(rule, model, sequences, squared_error, key=key)
+    """The network's gradient and metrics as the rule finds them."""
+    whole = rule.extend(model, key=jax.random.key(5))
+    grads, metrics = sequence_gradient(rule, whole, sequences, squared_error, key=key)
+    return network_of(grads), metrics
 
 
 @eqx.filter_jit
@@ -197,6 +205,7 @@ def check_rule(rule: LearningRule, *, models: Mapping[str, Cell] | None = None) 
 
 def check_types(rule: LearningRule, name: str, model: Cell) -> None:
     """In float32, the gradient has the shapes and types of the trainable arrays."""
+    model = rule.extend(model, key=jax.random.key(5))
     grads, _ = eqx.filter_eval_shape(
         sequence_gradient, rule, model, batch_of(), squared_error, key=None
     )

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any, Generic, Literal, TypeVar
 
 from tapehead.errors import UserError, at_least, nearest, within
-from tapehead.learning import RULES, LearningRule
+from tapehead.learning import RULES, Rule, Search
 from tapehead.models import MODELS, Model
 from tapehead.registry import Registry
 from tapehead.tasks import TASKS, Task
@@ -22,7 +22,7 @@ SCHEMA = 1
 
 TaskT = TypeVar("TaskT", bound=Task)
 ModelT = TypeVar("ModelT", bound=Model)
-RuleT = TypeVar("RuleT", bound=LearningRule)
+RuleT = TypeVar("RuleT", bound=Rule)
 OptimizerT = TypeVar("OptimizerT", bound=Optimizer)
 
 
@@ -113,6 +113,13 @@ class RunConfig(Generic[TaskT, ModelT, RuleT, OptimizerT]):
                 "training: online learns after every window, and this rule has none: give "
                 "rule.window, or leave online out"
             )
+        follows = ("l1", "l2", "l1_parts", "l2_parts", "weight_noise")
+        for name in follows if isinstance(self.rule, Search) else ():
+            if getattr(self, name):
+                raise UserError(
+                    f"training: {name} is for what follows gradients; leave it out with "
+                    f"{type(self.rule).__name__}"
+                )
         self.lessons()
         self.optimizer.rates(self.updates)
 

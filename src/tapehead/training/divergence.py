@@ -6,11 +6,12 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import PRNGKeyArray
 
-from tapehead.learning import stream_gradient
+from tapehead.learning import Search, stream_gradient
+from tapehead.learning.rule import as_vector
 from tapehead.tasks import Task
 from tapehead.tasks.task import Data, Turn
 from tapehead.training.storage import named_leaves
-from tapehead.training.update import Progress, Updater, as_vector, draw, gradient
+from tapehead.training.update import Progress, Updater, draw, gradient
 
 
 class Diverged(RuntimeError):
@@ -37,6 +38,11 @@ def explain(
 ) -> str:
     """Repeat the one update that went wrong, of the one network, and name what was bad first."""
     config = updater.config
+    if isinstance(config.rule, Search):
+        return (
+            f"what {type(config.rule).__name__} holds to be best is not finite. Try a smaller "
+            "rule.spread or a larger rule.population; the last checkpoint is kept"
+        )
     number = jnp.int32(update)
     turn = Turn(number, jax.random.fold_in(key, number), key)
     # Compiled for this one bucket, whose shape the sequences have.

@@ -8,12 +8,15 @@ import jax.numpy as jnp
 from jaxtyping import PRNGKeyArray
 
 from tapehead.cell import Cell
+from tapehead.learning.rule import network_of
 from tapehead.training.config import AnyConfig
 
 Tree = TypeVar("Tree")
 
 # What a network's keys are for: the number that is folded into its own key.
 START, TRAINING, VALIDATION, TEST = range(4)
+HELPER = 0
+"""What is folded into the key a network is built from, for what the rule learns beside it."""
 
 
 @jax.jit
@@ -36,7 +39,7 @@ class Networks:
     **Attributes:**
 
     - `static`: the model without its arrays, which all networks share.
-    - `build`: the model from a key.
+    - `build`: the model from a key, with what the rule learns beside it.
     - `start_keys`: from which each network is built.
     - `training_keys`: from which each network's updates draw.
     """
@@ -49,7 +52,8 @@ class Networks:
         self.training_keys = _fold(self._keys, TRAINING)
 
         def build(key: PRNGKeyArray) -> Cell:
-            return model.build(task.input_size, task.output_size, tokens=task.tokens, key=key)
+            network = model.build(task.input_size, task.output_size, tokens=task.tokens, key=key)
+            return config.rule.extend(network, key=jax.random.fold_in(key, HELPER))
 
         self.build = build
         self.start_keys = _fold(self._keys, START)
@@ -59,8 +63,8 @@ class Networks:
         )
 
     def model(self, arrays: Any, number: int) -> Cell:
-        """One network."""
-        return eqx.combine(one_of(arrays, number), self.static)
+        """One network, without what the rule learns beside it."""
+        return network_of(eqx.combine(one_of(arrays, number), self.static))
 
     def validation_keys(self, update: int) -> PRNGKeyArray:
         """Keys for the evaluation after `update` updates."""

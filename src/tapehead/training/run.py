@@ -44,6 +44,7 @@ import jax
 
 from tapehead.cell import Cell
 from tapehead.errors import UserError, nearest
+from tapehead.learning.rule import network_of
 from tapehead.tasks.vocabulary import Vocabulary
 from tapehead.training.config import (
     SCHEMA,
@@ -236,8 +237,11 @@ class Run:
             raise UserError(f"{path} is damaged: {error}") from None
 
     def save_models(self, parameters: Any) -> None:
-        """Write the `model/` folder; `parameters` are the networks' arrays, stacked."""
-        weights = tensor_bytes(parameters)
+        """Write the `model/` folder; `parameters` are the networks' arrays, stacked.
+
+        What the rule learned beside them is left to the checkpoints.
+        """
+        weights = tensor_bytes(network_of(parameters))
         config = to_json(self.config)
         task = self.config.task
         content = {

@@ -45,8 +45,10 @@ def strengths(
     """
     if not parts:
         return overall
-    parameters = eqx.filter(model, eqx.is_inexact_array)
-    named = named_leaves(parameters)
+    named = {
+        name.removeprefix("network."): leaf  # of an `Extended` model, whose rest is the `helper`
+        for name, leaf in named_leaves(eqx.filter(model, eqx.is_inexact_array)).items()
+    }
     for part in parts:
         if not any(belongs(name, part) for name in named):
             known = part_names(list(named))

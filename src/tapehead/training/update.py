@@ -15,19 +15,23 @@ from jax.flatten_util import ravel_pytree
 from jaxtyping import Array, Bool, Float, Int, PRNGKeyArray
 
 from tapehead.cell import Cell, expect_steps, select
-from tapehead.learning import stream_gradient
-from tapehead.learning.rule import Carry, Metrics
+from tapehead.learning import Search, stream_gradient
+from tapehead.learning.bptt import window_loss
+from tapehead.learning.rule import Carry, Metrics, as_vector
 from tapehead.numerics import norm
 from tapehead.sequences import Sequences
 from tapehead.tasks import Task
 from tapehead.tasks.task import Data, Turn
 from tapehead.training.config import AnyConfig
-from tapehead.training.networks import one_of
+from tapehead.training.networks import Networks, one_of
 from tapehead.training.strengths import strengths
 
 Arrays = Any
 """The arrays of a network: the whole model with everything else replaced by `None`."""
 
+
+SEARCH = 3
+"""What is folded into a key for what a search draws."""
 
 QUICK = {"xla_backend_optimization_level": 0}
 """Compiler options for what runs seldom: compiled three times as fast, a few times slower."""
@@ -39,7 +43,7 @@ class Progress(NamedTuple):
     **Attributes:**
 
     - `arrays`: the networks' arrays.
-    - `optimizer`: the Optax state.
+    - `optimizer`: the Optax state; where a search stands.
     - `carry`: what the rule carries from update to update along a stream; `()` elsewhere.
     - `sums`: metrics summed over the updates since the last line of `metrics.jsonl`.
     - `bad`: the first update whose gradient or parameters were not finite; −1: none. From there
@@ -103,13 +107,6 @@ class Batch(NamedTuple):
     carry: Carry
 
 
-def as_vector(model: Cell) -> tuple[Float[Array, " parameters"], Callable[[Array], Cell]]:
-    """All parameters in one vector, and the way back to the model with other parameters."""
-    parameters, rest = eqx.partition(model, eqx.is_inexact_array)
-    vector, unravel = ravel_pytree(parameters)
-    return vector, lambda vector: eqx.combine(unravel(vector), rest)
-
-
 def draw(
     config: AnyConfig,
     task: Task,
@@ -127,6 +124,8 @@ def draw(
         expect_steps(type(task).__name__, model)
     sample_key, model_key, noise_key = jax.random.split(turn.key, 3)
     sequences = task.draw(turn._replace(key=sample_key), config.batch, data, bucket)
+    if task.streams:
+        sequences = sequences._replace(more=jnp.ones(sequences.batch, bool))
     if config.weight_noise:
         vector, model_at = as_vector(model)
         noise = jax.random.normal(noise_key, vector.shape, vector.dtype)
@@ -143,10 +142,10 @@ def dry_run(config: AnyConfig, data: Data) -> None:
 
     **Raises:** `UserError` for settings that turn out not to fit each other, or the data.
     """
-    task = config.task
+    task, build = config.task, Networks(config).build
 
     def first(key: PRNGKeyArray, data: Data) -> Sequences:
-        model = config.model.build(task.input_size, task.output_size, tokens=task.tokens, key=key)
+        model = build(key)
         for kind in ("l1_parts", "l2_parts"):
             strengths(kind, model, 0.0, getattr(config, kind))
         return task.draw(Turn(jnp.int32(0), key, key), config.batch, data)
@@ -268,7 +267,7 @@ class Updater:
             vector, _ = as_vector(model)
             return Progress(
                 arrays=eqx.filter(model, eqx.is_array),
-                optimizer=self.optimizer.init(vector),
+                optimizer=self.start(vector, jax.random.fold_in(key, SEARCH)),
                 carry=begin(model, (batch,), key=key) if carries(self.config, task) else (),
                 sums=dict.fromkeys(names, jnp.zeros((), vector.dtype)),
                 bad=jnp.int32(-1),
@@ -276,6 +275,11 @@ class Updater:
 
         self._begin[build] = jax.jit(jax.vmap(one), compiler_options=QUICK)
         return self._begin[build](keys)
+
+    def start(self, vector: Float[Array, " n"], key: PRNGKeyArray) -> Any:
+        """Where the optimiser stands to begin with, or the search that takes its place."""
+        rule = self.config.rule
+        return rule.start(vector, key) if isinstance(rule, Search) else self.optimizer.init(vector)
 
     def step(
         self, vector: Float[Array, " n"], optimizer: Any, grads: Float[Array, " n"]
@@ -333,6 +337,26 @@ class Updater:
 
         return in_bucket(config, task, turn, data, of_bucket, before)
 
+    def _by_search(
+        self, task: Task, model: Cell, turn: Turn, data: Data, before: Progress
+    ) -> Change:
+        """One generation of a search; the metrics are those of the best one before it."""
+        config, key = self.config, jax.random.fold_in(turn.key, SEARCH)
+
+        def of_bucket(number: int, standing: Any) -> Change:
+            sequences, _, begun = draw(config, task, model, turn, data, (), number)
+            whole = sequences.normalised()
+            state = model.initial_state(whole.batch, key=begun)
+            _, (_, seen) = window_loss(model, state, whole, task.loss)
+            best, standing = config.rule.generation(
+                standing, model, sequences, task.loss, begun=begun, key=key
+            )
+            change = best - as_vector(model)[0]
+            metrics = {**means(task, seen, sequences), "gradient_norm": jnp.zeros((), best.dtype)}
+            return Change(change, standing, metrics, ())
+
+        return in_bucket(config, task, turn, data, of_bucket, before.optimizer)
+
     def _update(
         self, task: Task, key: PRNGKeyArray, data: Data, number: Array, before: Progress
     ) -> Progress:
@@ -340,7 +364,10 @@ class Updater:
         model = eqx.combine(before.arrays, self.static)
         turn = Turn(number, jax.random.fold_in(key, number), key)
         vector, model_at = as_vector(model)
-        learn = self._by_windows if self.config.online else self._by_sequences
+        if isinstance(self.config.rule, Search):
+            learn = self._by_search
+        else:
+            learn = self._by_windows if self.config.online else self._by_sequences
         change, optimizer, metrics, carry = learn(task, model, turn, data, before)
         # A change whose square overflows is as good as infinite; a gradient is clipped first.
         finite = jnp.isfinite(metrics["gradient_norm"]) & jnp.isfinite(jnp.linalg.norm(change))
