@@ -16,6 +16,7 @@ COMMANDS = {
     "fit": "learn to classify, regress or forecast from a table of yours",
     "predict": "print what a fitted model says about a table",
     "inspect": "print what a fitted model is, and what it reads",
+    "export": "write a fitted model as StableHLO or ONNX, to run without tapehead",
     "compare": "train several models on one task under the same budget, with one table and figure",
     "report": "write a run's report.html anew",
     "list": "list the tasks, models, rules or optimizers there are",
