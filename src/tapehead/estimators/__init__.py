@@ -9,6 +9,7 @@ from tapehead.estimators.backtest import backtest
 from tapehead.estimators.classifier import SequenceClassifier
 from tapehead.estimators.files import read
 from tapehead.estimators.forecaster import Forecaster
+from tapehead.estimators.hub import pull
 from tapehead.estimators.regressor import SequenceRegressor
 from tapehead.registry import Registry
 
@@ -30,11 +31,32 @@ def load(path: Path | str, *, cell: Cell | None = None) -> Any:
     return read(path, ESTIMATORS, cell)
 
 
+def from_hub(
+    repo: str, *, revision: str | None = None, token: str | None = None, cell: Cell | None = None
+) -> Any:
+    """The estimator that `push_to_hub` wrote to a repository of Hugging Face.
+
+    Only its two files are downloaded, and checked as by `load`; nothing in them is executed.
+
+    **Arguments:**
+
+    - `repo`: such as `"somebody/heartbeats"`.
+    - `revision`: a branch, tag or commit; the newest if `None`.
+    - `token`: instead of the one you logged in with.
+    - `cell`: as of `load`.
+
+    **Raises:** `UserError` if the library is missing, the network fails, you may not, or there is
+    no estimator in it.
+    """
+    return load(pull(repo, revision=revision, token=token), cell=cell)
+
+
 __all__ = [
     "ESTIMATORS",
     "Forecaster",
     "SequenceClassifier",
     "SequenceRegressor",
     "backtest",
+    "from_hub",
     "load",
 ]
