@@ -82,7 +82,7 @@ def test_no_network_and_no_name_are_told_in_one_line(fitted, monkeypatch, tmp_pa
     monkeypatch.setattr(socket, "getaddrinfo", unreachable)
     monkeypatch.setenv("HF_HUB_CACHE", str(tmp_path))
     for call in (lambda: fitted.push_to_hub("me/sums"), lambda: from_hub("me/sums-not-cached")):
-        with pytest.raises(UserError, match="^cannot pu(sh to|ll from) 'me/sums") as told:
+        with pytest.raises(UserError, match=r"^cannot pu(sh to|ll from) 'me/sums") as told:
             call()
         assert "\n" not in str(told.value)
     with pytest.raises(UserError, match="Repo id must be in the form"):

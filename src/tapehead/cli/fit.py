@@ -9,7 +9,7 @@ from typing import Any
 from tapehead.cli.options import NUMBER, TEXT, WHOLE, Parser, one_of
 from tapehead.errors import UserError, within
 
-KINDS = ("classify", "regress", "forecast")
+KINDS = ("classify", "regress", "forecast", "cluster", "generate")
 
 
 def parser() -> Parser:
@@ -33,6 +33,13 @@ def parser() -> Parser:
     made.option("--season", metavar="N", type=WHOLE, default=1, help="steps in a season")
     made.option("--past", metavar="COLUMN", nargs="+", default=[], help="known up to now")
     made.option("--future", metavar="COLUMN", nargs="+", default=[], help="known ahead")
+    made.option("--clusters", metavar="N", type=WHOLE, help="how many (default: by silhouette)")
+    made.option(
+        "--by",
+        type=one_of(("line", "text")),
+        default="line",
+        help="whether each line of a .txt file is to be imitated, or all of it (default: line)",
+    )
     made.option("--model", metavar="NAME", type=TEXT, help="lstm, gru, mingru, dnc, ...")
     made.option(
         "--size", type=one_of(("small", "medium", "large")), default="medium", help="of the network"
@@ -56,8 +63,16 @@ def run(args: Sequence[str]) -> int:
     from tapehead.estimators.tables import read_table
 
     expect_replaceable(given.out)
-    table = read_table(given.data)
     command = shlex.join(["tapehead", "fit", *args])
+    if given.kind == "generate":
+        from tapehead.cli.fit_generate import generate
+
+        return generate(given, command)
+    table = read_table(given.data)
+    if given.kind == "cluster":
+        from tapehead.cli.fit_cluster import cluster
+
+        return cluster(given, table, command)
     if given.kind == "forecast":
         return forecast(given, table, command)
     return answer(given, table, command)

@@ -7,15 +7,24 @@ from tapehead.cell import Cell
 from tapehead.estimators import requirements as requirements  # first: says what is missing
 from tapehead.estimators.backtest import backtest
 from tapehead.estimators.classifier import SequenceClassifier
+from tapehead.estimators.clusterer import SequenceClusterer
+from tapehead.estimators.embedder import SequenceEmbedder
 from tapehead.estimators.files import read
 from tapehead.estimators.forecaster import Forecaster
+from tapehead.estimators.generator import SequenceGenerator
 from tapehead.estimators.hub import pull
 from tapehead.estimators.regressor import SequenceRegressor
 from tapehead.registry import Registry
 
-ESTIMATORS: Registry[type[Any]] = Registry(
-    "estimator", {kind.kind: kind for kind in (SequenceClassifier, SequenceRegressor, Forecaster)}
+KINDS = (
+    SequenceClassifier,
+    SequenceRegressor,
+    Forecaster,
+    SequenceEmbedder,
+    SequenceClusterer,
+    SequenceGenerator,
 )
+ESTIMATORS: Registry[type[Any]] = Registry("estimator", {kind.kind: kind for kind in KINDS})
 
 
 def load(path: Path | str, *, cell: Cell | None = None) -> Any:
@@ -55,6 +64,9 @@ __all__ = [
     "ESTIMATORS",
     "Forecaster",
     "SequenceClassifier",
+    "SequenceClusterer",
+    "SequenceEmbedder",
+    "SequenceGenerator",
     "SequenceRegressor",
     "backtest",
     "from_hub",

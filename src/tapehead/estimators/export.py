@@ -4,6 +4,7 @@ import logging
 import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal, get_args
 
@@ -11,7 +12,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from tapehead.cell import expect_steps, reads_whole, select
+from tapehead.cell import expect_steps, reads_whole, scan, select
 from tapehead.errors import UserError, among
 from tapehead.estimators.requirements import expect_installed
 from tapehead.training.storage import json_bytes, write_bytes
@@ -71,8 +72,8 @@ def last_of(mask: Any) -> Any:
     return mask & (after == 1)
 
 
-def batch(estimator: Any) -> Function:
-    """Whole sequences to their answers."""
+def batch(estimator: Any, *, stepwise: bool = False) -> Function:
+    """Whole sequences to their answers; by single steps, if `stepwise`."""
     networks, read = estimator.networks(), reading(estimator)
 
     def call(x: Any, present: Any) -> tuple[Any, ...]:
@@ -85,7 +86,8 @@ def batch(estimator: Any) -> Function:
         made = []
         for network in networks:
             state = network.initial_state((x.shape[0],))
-            outputs = network.unroll(state, inputs, mask=mask)[1]
+            unroll = partial(scan, network) if stepwise else network.unroll
+            outputs = unroll(state, inputs, mask=mask)[1]
             if estimator.each_step:
                 made.append(jnp.swapaxes(outputs, 0, 1))
             else:
@@ -155,7 +157,7 @@ def as_onnx(function: Function) -> bytes:
             )
     content = made.SerializeToString()
     options = onnxruntime.SessionOptions()
-    options.log_severity_level = 3
+    options.log_severity_level = 4
     session = onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
     for size in (2, 3):
         given = example(function, size)
@@ -192,18 +194,11 @@ def export(estimator: Any, path: Path | str, what: What) -> None:
     path = Path(path)
     if path.suffix not in FORMATS:
         raise UserError(f"export: {path} must end in {' or '.join(FORMATS)}")
-    function = batch(estimator) if what == "batch" else step(estimator)
-    try:
-        content = FORMATS[path.suffix](function)
-    except UserError:
-        raise
-    except Exception as error:  # whatever a converter meets that it does not know
-        reason = " ".join(str(error).split())[:200]
-        other = "" if path.suffix == ".stablehlo" else "; write a .stablehlo file instead"
-        raise UserError(
-            f"export: {estimator.recipe_name()} cannot be written as {path.suffix[1:]} "
-            f"({type(error).__name__}: {reason}){other}"
-        ) from None
+    ways: list[Callable[[Any], Function]] = [step] if what == "step" else [batch]
+    if what == "batch" and not reads_whole(estimator.networks()[0]):
+        # An unroll that is made for gradients may want to know the sizes.
+        ways.append(partial(batch, stepwise=True))
+    function, content = converted(estimator, ways, path.suffix)
     try:
         write_bytes(path, content)
         write_bytes(
@@ -211,6 +206,27 @@ def export(estimator: Any, path: Path | str, what: What) -> None:
         )
     except OSError as error:
         raise UserError(f"cannot write {error.filename or path}: {error.strerror}") from None
+
+
+def converted(
+    estimator: Any, ways: list[Callable[[Any], Function]], suffix: str
+) -> tuple[Function, bytes]:
+    """The first of several ways to the same numbers that can be converted, and the file."""
+    failed = None
+    for way in ways:
+        function = way(estimator)
+        try:
+            return function, FORMATS[suffix](function)
+        except UserError:
+            raise
+        except Exception as error:  # whatever a converter meets that it does not know
+            failed = error
+    reason = " ".join(str(failed).split())[:200]
+    other = "" if suffix == ".stablehlo" else "; write a .stablehlo file instead"
+    raise UserError(
+        f"export: {estimator.recipe_name()} cannot be written as {suffix[1:]} "
+        f"({type(failed).__name__}: {reason}){other}"
+    )
 
 
 def about(estimator: Any, what: What, function: Function) -> dict[str, Any]:
