@@ -7,19 +7,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from quick_estimators import QUICK
 
 from tapehead.errors import UserError
-from tapehead.estimators import SequenceRegressor, from_hub, requirements
+from tapehead.estimators import from_hub, requirements
 
 hub = pytest.importorskip("huggingface_hub", reason="needs pip install 'tapehead[hub]'")
-
-X = np.random.default_rng(0).normal(size=(40, 4))
-
-
-@pytest.fixture(scope="module")
-def fitted():
-    return SequenceRegressor(**QUICK | {"max_updates": 3}).fit(X, X.sum(axis=1))
 
 
 @pytest.fixture
@@ -49,14 +41,14 @@ def repositories(tmp_path, monkeypatch):
     return tmp_path
 
 
-def test_there_and_back(fitted, repositories):
-    assert fitted.push_to_hub("me/sums", token="t") == "https://huggingface.co/me/sums"
+def test_there_and_back(regressor, gappy, repositories):
+    assert regressor.push_to_hub("me/sums", token="t") == "https://huggingface.co/me/sums"
     there = sorted(path.name for path in (repositories / "me" / "sums").iterdir())
     assert there == [".token", "README.md", "config.json", "weights.safetensors"]
     assert (repositories / "me" / "sums" / ".token").read_text() == "t"
     assert 'from_hub("me/sums")' in (repositories / "me" / "sums" / "README.md").read_text()
-    np.testing.assert_array_equal(from_hub("me/sums").predict(X), fitted.predict(X))
-    fitted.push_to_hub("me/sums")  # again, over what is there
+    np.testing.assert_array_equal(from_hub("me/sums").predict(gappy), regressor.predict(gappy))
+    regressor.push_to_hub("me/sums")  # again, over what is there
 
 
 @pytest.mark.parametrize(
@@ -75,13 +67,13 @@ def test_what_is_not_there_is_told_in_one_line(repo, message, repositories):
 
 
 @pytest.mark.filterwarnings("ignore")  # the library's own, of what it could not reach
-def test_no_network_and_no_name_are_told_in_one_line(fitted, monkeypatch, tmp_path):
+def test_no_network_and_no_name_are_told_in_one_line(regressor, monkeypatch, tmp_path):
     def unreachable(*args, **settings):
         raise OSError("Name or service not known")
 
     monkeypatch.setattr(socket, "getaddrinfo", unreachable)
     monkeypatch.setenv("HF_HUB_CACHE", str(tmp_path))
-    for call in (lambda: fitted.push_to_hub("me/sums"), lambda: from_hub("me/sums-not-cached")):
+    for call in (lambda: regressor.push_to_hub("me/sums"), lambda: from_hub("me/sums-not-cached")):
         with pytest.raises(UserError, match=r"^cannot pu(sh to|ll from) 'me/sums") as told:
             call()
         assert "\n" not in str(told.value)
@@ -89,8 +81,8 @@ def test_no_network_and_no_name_are_told_in_one_line(fitted, monkeypatch, tmp_pa
         from_hub("a/b/c")
 
 
-def test_without_the_library_it_says_what_to_install(fitted, monkeypatch):
+def test_without_the_library_it_says_what_to_install(regressor, monkeypatch):
     monkeypatch.setattr(requirements.importlib.util, "find_spec", lambda name: None)
-    for call in (lambda: fitted.push_to_hub("me/sums"), lambda: from_hub("me/sums")):
+    for call in (lambda: regressor.push_to_hub("me/sums"), lambda: from_hub("me/sums")):
         with pytest.raises(UserError, match=r"pip install 'tapehead\[hub\]'"):
             call()

@@ -17,7 +17,7 @@ def places(last: Array, time: int) -> Float[Array, "time *batch waves"]:
     """For each step its place τ between 0 and 1 in the sequence, with cos πkτ and sin πkτ."""
     steps = jnp.arange(time, dtype=jnp.float32).reshape(time, *[1] * last.ndim)
     place = jnp.minimum(steps / jnp.maximum(last, 1).astype(jnp.float32), 1)
-    waves = jnp.pi * jnp.arange(1, WAVES + 1) * place[..., None]
+    waves = jnp.pi * jnp.arange(1, WAVES + 1, dtype=jnp.float32) * place[..., None]
     return jnp.concatenate([place[..., None], jnp.cos(waves), jnp.sin(waves)], axis=-1)
 
 
