@@ -22,7 +22,12 @@ def parser() -> Parser:
         "are its steps, or, with --id, a step of one; to forecast, a row is a moment.",
     )
     made.add_argument("kind", metavar="KIND", type=one_of(KINDS), help=", ".join(KINDS))
-    made.add_argument("data", metavar="DATA", type=Path, help="a .csv, .csv.gz or .parquet file")
+    made.add_argument(
+        "data",
+        metavar="DATA",
+        type=Path,
+        help="a .csv, .csv.gz or .parquet file; to generate, also .txt or .txt.gz",
+    )
     made.option("--out", metavar="MODEL", type=Path, required=True, help="the model's folder")
     made.option("--target", metavar="COLUMN", nargs="+", help="what is to be told or forecast")
     made.option("--id", metavar="COLUMN", help="of which sequence or series a row is")

@@ -49,7 +49,8 @@ def cluster(given: Namespace, table: Any, command: str) -> int:
         if not model.schema_.categories:
             features = np.nan_to_num([summary(model.schema_.numbers(x)) for x in read.sequences])
             scaled = StandardScaler().fit_transform(features)
-            found = KMeans(count, n_init=10, random_state=given.seed).fit_predict(scaled)
+            begun: Any = 10
+            found = KMeans(count, n_init=begun, random_state=given.seed).fit_predict(scaled)
             marks["k-means on summary features"] = adjusted_rand_score(truth, found)
         names, rows = ["", "adjusted Rand index"], [[n, f"{v:.4f}"] for n, v in marks.items()]
         scored = f"Beside the groups in '{target}', which were not learned from."

@@ -19,7 +19,7 @@ def read(given: Namespace) -> tuple[Any, Any]:
 
     if given.id is not None or given.time is not None:
         raise UserError("fit generate: takes texts or rows of numbers, and no --id or --time")
-    if given.data.suffix == ".txt":
+    if given.data.name.endswith((".txt", ".txt.gz")):
         if given.target is not None:
             raise UserError("fit generate: --target is for tables; a .txt file has no columns")
         whole = read_text(given.data)

@@ -111,9 +111,10 @@ class SequenceClusterer(ClusterMixin, SequenceEmbedder):
             )
 
         def grouped(count: int | None) -> np.ndarray:
-            maker: Any = KMeans(n_init=10) if self.clusterer is None else clone(self.clusterer)
+            maker: Any = KMeans() if self.clusterer is None else clone(self.clusterer)
             known = maker.get_params()
             given = {"n_clusters": count, "random_state": seed}
+            given |= {"n_init": 10} if self.clusterer is None else {}
             maker.set_params(**{n: v for n, v in given.items() if n in known and v is not None})
             return np.asarray(maker.fit_predict(vectors))
 

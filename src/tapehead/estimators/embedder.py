@@ -116,7 +116,7 @@ class SequenceEmbedder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Sequen
 
     # -- learning -----------------------------------------------------------------------------
 
-    def fit(self, X: Any, y: Any = None) -> Self:
+    def fit(self, X: Any, y: Any = None) -> Self:  # pyright: ignore[reportIncompatibleMethodOverride]
         """Learn from sequences.
 
         **Arguments:**

@@ -162,7 +162,7 @@ def as_onnx(function: Function) -> bytes:
     for size in (2, 3):
         given = example(function, size)
         wanted = function.call(*map(jnp.asarray, given))
-        found = session.run(None, dict(zip(function.inputs, given, strict=True)))
+        found: Any = session.run(None, dict(zip(function.inputs, given, strict=True)))
         for name, a, b in zip(function.outputs, wanted, found, strict=True):
             a = np.asarray(a, np.float64)
             if a.shape != np.shape(b) or not np.allclose(a, b, TOLERANCE, TOLERANCE):
@@ -175,7 +175,7 @@ def example(function: Function, size: int) -> list[np.ndarray]:
     rng, axes = np.random.default_rng(size), {"batch": size, "time": size + 1}
     made = []
     for name, (shape, dtype) in zip(function.inputs, function.shapes, strict=True):
-        sizes = [axes.get(str(axis), axis) for axis in shape]
+        sizes = [axes[axis] if isinstance(axis, str) else axis for axis in shape]
         values: Any = np.zeros(sizes) if name.startswith("state") else rng.normal(size=sizes)
         if dtype == jnp.bool_:
             values = np.ones(sizes)

@@ -186,7 +186,8 @@ class SequenceGenerator(Trained):
         coded = [np.concatenate([[END], one, [END]]) for one in coded]
         (network,) = self.networks()
         order = np.argsort([len(one) for one in coded], kind="stable")
-        rows = max(1, min(ROWS, HELD // (len(coded[order[-1]]) * len(self.alphabet_))))
+        room = HELD // (len(coded[order[-1]]) * len(self.alphabet_))
+        rows = ROWS if room >= ROWS else max(1, min(room, len(coded)))
         found: list[Any] = [None] * len(coded)
         for first in range(0, len(order), rows):
             chunk = order[first : first + rows]
