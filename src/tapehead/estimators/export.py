@@ -159,7 +159,7 @@ def as_onnx(function: Function) -> bytes:
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 4
     session = onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
-    for size in (2, 3):
+    for size in (2, 5):
         given = example(function, size)
         wanted = function.call(*map(jnp.asarray, given))
         found: Any = session.run(None, dict(zip(function.inputs, given, strict=True)))
@@ -171,16 +171,18 @@ def as_onnx(function: Function) -> bytes:
 
 
 def example(function: Function, size: int) -> list[np.ndarray]:
-    """Some inputs, with `size` sequences of one step more."""
+    """Some inputs with gaps, of `size` sequences of one step more."""
     rng, axes = np.random.default_rng(size), {"batch": size, "time": size + 1}
     made = []
     for name, (shape, dtype) in zip(function.inputs, function.shapes, strict=True):
         sizes = [axes[axis] if isinstance(axis, str) else axis for axis in shape]
         values: Any = np.zeros(sizes) if name.startswith("state") else rng.normal(size=sizes)
         if dtype == jnp.bool_:
-            values = np.ones(sizes)
-        elif dtype == jnp.int32 and name == "x":
-            values = rng.integers(0, 2, sizes)
+            values = rng.random(sizes) < 0.7
+        elif name == "x":
+            gaps = rng.random(sizes) < 0.1
+            symbols = dtype == jnp.int32
+            values = rng.integers(0, 2, sizes) if symbols else np.where(gaps, np.nan, values)
         made.append(values.astype(dtype))
     return made
 
@@ -245,5 +247,4 @@ def about(estimator: Any, what: What, function: Function) -> dict[str, Any]:
         "categories": schema.categories,
         "symbols": None if schema.vocabulary is None else list(schema.vocabulary.symbols),
         "classes": [str(name) for name in getattr(estimator, "classes_", [])],
-        "whole": reads_whole(estimator.networks()[0]),
     }
