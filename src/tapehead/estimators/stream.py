@@ -139,6 +139,11 @@ class Stream:
                 raise UserError(f"stream: expected one of the text's {schema.text} for each lane")
             numbers = schema.vocabulary.number([one[0] for one in symbols])
             return numbers, np.ones(lanes, bool)
+        return schema.encode(self._rows(observation))
+
+    def _rows(self, observation: Any) -> Any:
+        """The values of all lanes as they were given: a table, or an array `(lanes, columns)`."""
+        schema, lanes = self._estimator.schema_, self._lanes
         if schema.form == "table":
             given = [observation] if self._single else observation
             table = given if isinstance(given, pd.DataFrame) else pd.DataFrame(list(given))
@@ -146,7 +151,7 @@ class Stream:
                 raise UserError(
                     f"stream: expected {lanes} rows, one for each lane, got {len(table)}"
                 )
-            return schema.encode(table)
+            return table
         try:
             values = np.asarray(observation, np.float64)
         except (TypeError, ValueError):
@@ -155,7 +160,7 @@ class Stream:
         if values.size != wanted[0] * wanted[1]:
             shown = f"{wanted[1]} numbers" if self._single else f"shape {wanted}"
             raise UserError(f"stream: expected {shown} an observation, got shape {values.shape}")
-        return schema.encode(values.reshape(wanted))
+        return values.reshape(wanted)
 
     def feed(self, observation: Any) -> Any:
         """Go on by one observation; returns the answer after it.
