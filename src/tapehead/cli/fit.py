@@ -9,7 +9,7 @@ from typing import Any
 from tapehead.cli.options import NUMBER, TEXT, WHOLE, Parser, one_of
 from tapehead.errors import UserError, within
 
-KINDS = ("classify", "regress", "forecast")
+KINDS = ("classify", "regress", "forecast", "detect")
 
 
 def parser() -> Parser:
@@ -19,7 +19,8 @@ def parser() -> Parser:
         "KIND DATA --out MODEL [options]",
         "Learn from a CSV or Parquet file, and write a model that `tapehead predict` reads, with a "
         "page that shows how good it is. To classify or regress, a row is a sequence whose columns "
-        "are its steps, or, with --id, a step of one; to forecast, a row is a moment.",
+        "are its steps, or, with --id, a step of one; to forecast, a row is a moment; to detect "
+        "anomalies, any of them: without --id and with --time, all rows are one series.",
     )
     made.add_argument("kind", metavar="KIND", type=one_of(KINDS), help=", ".join(KINDS))
     made.add_argument("data", metavar="DATA", type=Path, help="a .csv, .csv.gz or .parquet file")
@@ -37,6 +38,25 @@ def parser() -> Parser:
     made.option(
         "--size", type=one_of(("small", "medium", "large")), default="medium", help="of the network"
     )
+    made.option(
+        "--method",
+        type=one_of(("prediction", "reconstruction")),
+        default="prediction",
+        help="how anomalies are detected (default: prediction)",
+    )
+    made.option(
+        "--threshold",
+        type=one_of(("quantile", "peaks", "conformal", "per-day")),
+        default="quantile",
+        help="how it is told from which score on something is an anomaly (default: quantile)",
+    )
+    made.option(
+        "--rate",
+        metavar="X",
+        type=NUMBER,
+        help="share of what is normal that may give an alarm, or, per day, how many alarms may",
+    )
+    made.option("--normal", metavar="VALUE", help="the target's value in what is normal")
     made.option("--updates", metavar="N", type=WHOLE, default=1500, help="at most (default: 1500)")
     made.option("--ensemble", metavar="N", type=WHOLE, default=1, help="networks (default: 1)")
     made.option(
@@ -60,6 +80,8 @@ def run(args: Sequence[str]) -> int:
     command = shlex.join(["tapehead", "fit", *args])
     if given.kind == "forecast":
         return forecast(given, table, command)
+    if given.kind == "detect":
+        return detect(given, table, command)
     return answer(given, table, command)
 
 
@@ -198,6 +220,41 @@ def forecast(given: Namespace, table: Any, command: str) -> int:
     # What the model goes on from is the end of the data, which it has not been taught.
     model.series_ = series
     return conclude(given, model, table, command, tiles, split, (["by", *names], shown), fans=fans)
+
+
+def detect(given: Namespace, table: Any, command: str) -> int:
+    """Detect anomalies: learn from what is normal in the first part, and watch the rest."""
+    import numpy as np
+
+    from tapehead.cli.detecting import NONE, drawn, labelled, limit_of, marks, parted
+    from tapehead.estimators import AnomalyDetector
+    from tapehead.estimators.thresholds import THRESHOLDS
+    from tapehead.inspection.report.content import Tile
+
+    kind = THRESHOLDS[given.threshold]
+    first = "budget" if given.threshold == "per-day" else "rate"
+    chosen = kind() if given.rate is None else kind(**{first: given.rate})
+    model = AnomalyDetector(method=given.method, threshold=chosen, **settings(given))
+    table, truth = labelled(given, table)
+    train, test, truth = parted(given, table, truth)
+    model.fit(train)
+    scores, whole = model.score_steps(test), model.score_samples(test)
+    steps, sequences = model.step_limit_, limit_of(model, "sequences")
+    share = NONE if sequences is None else f"{sequences.rate:.3%}"
+    rows, found = marks(model, test, whole, np.concatenate(scores), truth)
+    per_day = "" if model.per_day_ is None else f", {steps.rate * model.per_day_:.3g} a day"
+    tiles = [
+        Tile("alarms to expect", f"{steps.rate:.3%}", f"of normal steps{per_day}"),
+        *found,
+        Tile("false alarms", share, "to expect of normal sequences"),
+        Tile("updates", str(model.n_updates_)),
+    ]
+    split = (
+        f"{model.parts_['learned']} steps to learn from, {model.parts_['held_out']} to stop by and "
+        f"to set the threshold by ({given.threshold}), {sum(map(len, scores))} to be watched."
+    )
+    table = (["on the test", "expected", "found"], rows)
+    return conclude(given, model, train, command, tiles, split, table, timelines=drawn(model, test))
 
 
 def conclude(

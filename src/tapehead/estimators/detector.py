@@ -1,8 +1,7 @@
 """`AnomalyDetector`: what is unlike what was seen."""
 
-import math
 from pathlib import Path
-from typing import Any, Literal, NamedTuple, Self, get_args
+from typing import Any, Literal, Self, get_args
 
 import numpy as np
 import pandas as pd
@@ -16,7 +15,15 @@ from tapehead.estimators.network import recipe
 from tapehead.estimators.reading import Raw, Read, stamps
 from tapehead.estimators.schema import Scale, Schema
 from tapehead.estimators.sequential import SequenceReader
-from tapehead.estimators.stream import Stream
+from tapehead.estimators.surprises import (
+    Coded,
+    enough,
+    error_scale,
+    known_scores,
+    runs,
+    scales_of_others,
+    some,
+)
 from tapehead.estimators.thresholds import (
     Limit,
     p_values,
@@ -25,6 +32,7 @@ from tapehead.estimators.thresholds import (
     threshold_to_json,
 )
 from tapehead.estimators.trained import ROWS
+from tapehead.estimators.watching import Verdict, Watch
 from tapehead.tasks.given import Examples, Given, GivenValues
 from tapehead.training.evaluation import answers
 
@@ -38,37 +46,12 @@ LANES = 8
 """Long sequences that are read at a time."""
 WINDOWS = 20_000
 """Windows to learn from, at most; of more, evenly spaced ones are taken."""
-CALIBRATION = 20_000
-"""Scores by which thresholds are set, at most; of more, evenly spaced ones are taken."""
-ALIKE = 16
-"""Normal sequences by which the errors of a step are measured by themselves, at least."""
-PLACES = 512
-"""Steps from the start whose errors are measured by themselves, at most."""
-LEAST = 1e-3
-"""The smallest deviation of an error, in deviations of its column."""
 
 Method = Literal["prediction", "reconstruction"]
 Whole = Literal["mean", "lowest"]
 Level = Literal["sequences", "steps"]
 
 DAY = np.timedelta64(1, "D")
-
-
-class Verdict(NamedTuple):
-    """What a stream of a detector says of an observation.
-
-    **Attributes:**
-
-    - `score`: higher is more normal; NaN where nothing was known.
-    - `alarm`: whether it is below the limit.
-    - `surprise`: the share of each column in it, `(columns,)`, NaN where one is missing.
-
-    With several lanes each of them leads with the lanes.
-    """
-
-    score: Any
-    alarm: Any
-    surprise: np.ndarray
 
 
 class AnomalyDetector(OutlierMixin, SequenceReader):
@@ -130,7 +113,7 @@ class AnomalyDetector(OutlierMixin, SequenceReader):
         held_out: float = 0.2,
         max_updates: int = 1500,
         batch: int = 32,
-        learning_rate: float = 3e-3,
+        learning_rate: float = 1e-2,
         dropout: float = 0.0,
         patience: int = 10,
         ensemble: int = 1,
@@ -190,7 +173,7 @@ class AnomalyDetector(OutlierMixin, SequenceReader):
         mark = np.concatenate([np.zeros_like(left), left]).astype(np.float32)[:, None]
         return np.concatenate([np.concatenate([values, blank]), mark], axis=1)
 
-    def _examples(self, windows: list["Coded"]) -> Examples:
+    def _examples(self, windows: list[Coded]) -> Examples:
         """Windows, of which those steps count in which everything is known."""
         inputs, targets, weights = [], [], []
         for one in windows:
@@ -213,7 +196,8 @@ class AnomalyDetector(OutlierMixin, SequenceReader):
 
         - `X`: sequences, all or nearly all of them normal: an array `(samples, time)` or
           `(samples, time, columns)`; a list of arrays `(time, columns)` or tables; a long table,
-          with the columns that `id` and `time` name. One long series is a list of one array.
+          with the columns that `id` and `time` name. One long series is a list of one array
+          `(time, columns)`.
         - `y`: not used.
 
         **Raises:** `UserError` for what cannot be learned from, in one line; `Diverged` if a number
@@ -267,15 +251,15 @@ class AnomalyDetector(OutlierMixin, SequenceReader):
             return [length - part for length, part in zip(lengths, parts, strict=True)]
         return lengths
 
-    def coded(self, sequence: Raw) -> "Coded":
+    def coded(self, sequence: Raw) -> Coded:
         """A sequence, or the lanes of a stream, as the network is to see it."""
         values, _ = self.schema_.encode(sequence)
         truth = values[:, : self._wanted].astype(np.float64)
-        absent = np.isnan(self.schema_.numbers(sequence))
-        truth[:, : absent.shape[1]][absent] = np.nan
+        for place, absent in zip(self._places(), self.schema_.absent(sequence).T, strict=True):
+            truth[absent, place] = np.nan
         return Coded(values, truth)
 
-    def _windows(self, sequences: list["Coded"]) -> list["Coded"]:
+    def _windows(self, sequences: list[Coded]) -> list[Coded]:
         """What is learned from: overlapping windows of some sequences."""
         size, found = self.window_, []
         for one in sequences:
@@ -283,28 +267,36 @@ class AnomalyDetector(OutlierMixin, SequenceReader):
             starts = sorted({*range(0, last, max(1, size // 8)), last})
             found += [one.part(start, start + size) for start in starts if len(one.values)]
         found = [one for one in found if one.whole.any()]
-        return found[:: math.ceil(len(found) / WINDOWS) or 1]
+        return some(found, WINDOWS)
 
-    def _calibrate(self, coded: list["Coded"], cuts: list[int]) -> None:
+    def _calibrate(self, coded: list[Coded], cuts: list[int]) -> None:
         """Measure errors after the cuts, and the scores that thresholds are set by."""
         late = [(one, cut) for one, cut in zip(coded, cuts, strict=True) if cut < len(one.values)]
         errors = self._errors([one for one, _ in late])
         parts = [error[cut:] for error, (_, cut) in zip(errors, late, strict=True)]
-        # Who rebuilds has seen all of a sequence: no step is harder than another.
-        whole = [p for p, (_, cut) in zip(parts, late, strict=True) if not cut]
-        self.error_scale_ = error_scale(parts, [] if self._rebuilds else whole)
+        starts, alike = [], all(cut == 0 for _, cut in late)
+        if self._rebuilds:
+            pass  # having seen all of a sequence, no step is harder than another
+        elif alike and enough(parts):
+            starts = parts
+        elif max(len(one.values) for one in coded) > self.window_:
+            pieces = some(self._windows(coded), ROWS)
+            starts = self._errors([one.part(0, self.window_ // 2) for one in pieces])
+        self.error_scale_ = error_scale(parts, starts)
+        # A scale flatters those that it was measured by: each is scored by that of others.
+        scales = scales_of_others(parts) if starts is parts else [self.error_scale_] * len(parts)
         steps = [
-            self._scores(self._surprise(part, cut))
-            for part, (_, cut) in zip(parts, late, strict=True)
+            self.scores(self._surprise(part, np.arange(cut, cut + len(part)), scale))
+            for part, (_, cut), scale in zip(parts, late, scales, strict=True)
         ]
         self.normal_scores_ = {
-            "sequences": _thinned(np.array([self._of_steps(one) for one in steps])),
-            "steps": _thinned(np.concatenate(steps)),
+            "sequences": known_scores(np.array([self._of_steps(one) for one in steps])),
+            "steps": known_scores(np.concatenate(steps)),
         }
 
     # -- scores -------------------------------------------------------------------------------
 
-    def _errors(self, coded: list["Coded"]) -> list[np.ndarray]:
+    def _errors(self, coded: list[Coded]) -> list[np.ndarray]:
         """What each step was, less what the networks made of it, `(time, features)`."""
         pieces, places = [], []
         for number, one in enumerate(coded):
@@ -347,28 +339,24 @@ class AnomalyDetector(OutlierMixin, SequenceReader):
         """What several networks expect together."""
         return outputs.mean(axis=0, dtype=np.float64)
 
-    def _surprise(self, errors: Float[np.ndarray, "time features"], first: Any = 0) -> np.ndarray:
+    def _surprise(
+        self, errors: Float[np.ndarray, "time features"], numbers: Any = None, scale: Any = None
+    ) -> np.ndarray:
         """The surprise of each column, `(time, columns)`: of categories the mean over them.
 
-        `first` is the number of the first of the steps, or of each.
+        `numbers` are those of the steps, if they do not begin with the first; the `scale` is that
+        of the errors, if it is not `error_scale_`.
         """
-        scale = self.error_scale_
-        places = np.minimum(first + np.arange(len(errors)), len(scale.mean) - 1)
+        scale = self.error_scale_ if scale is None else scale
+        numbers = np.arange(len(errors)) if numbers is None else numbers
+        places = np.minimum(numbers, len(scale.mean) - 1)
         marks = ((errors - scale.mean[places]) / scale.deviation[places]) ** 2
-        schema, made = self.schema_, []
-        numeric, start = iter(range(len(schema.numeric))), len(schema.numeric)
-        for name in schema.names:
-            if name in schema.categories:
-                stop = start + len(schema.categories[name])
-                made.append(marks[:, start:stop].mean(axis=-1))
-                start = stop
-            else:
-                made.append(marks[:, next(numeric)])
+        made = [marks[:, place].mean(axis=-1) for place in self._places()]
         return np.stack(made, axis=-1)
 
     @staticmethod
-    def _scores(surprise: Float[np.ndarray, "*time columns"]) -> Float[np.ndarray, "*time"]:
-        """The scores of steps; NaN where nothing is known."""
+    def scores(surprise: Float[np.ndarray, "*time columns"]) -> Float[np.ndarray, "*time"]:
+        """The scores of steps from the surprise of their columns; NaN where nothing is known."""
         known = ~np.isnan(surprise)
         count = known.sum(axis=-1)
         total = np.where(known, surprise, 0).sum(axis=-1)
@@ -380,6 +368,19 @@ class AnomalyDetector(OutlierMixin, SequenceReader):
         if not len(known):
             return np.nan
         return float(known.mean() if self.whole == "mean" else known.min())
+
+    def _places(self) -> list[slice]:
+        """Where the features of each column are."""
+        schema, made = self.schema_, []
+        number, category = 0, len(schema.numeric)
+        for name in schema.names:
+            if name in schema.categories:
+                made.append(slice(category, category + len(schema.categories[name])))
+                category = made[-1].stop
+            else:
+                made.append(slice(number, number + 1))
+                number += 1
+        return made
 
     def surprise(self, X: Any) -> list[Float[np.ndarray, "time columns"]]:
         """How surprising each column was at each step of each sequence; NaN where one is missing.
@@ -394,17 +395,17 @@ class AnomalyDetector(OutlierMixin, SequenceReader):
 
     def score_steps(self, X: Any) -> list[Float[np.ndarray, " time"]]:
         """The score of every step of each sequence, higher for what is more normal."""
-        return [self._scores(one) for one in self.surprise(X)]
+        return [self.scores(one) for one in self.surprise(X)]
 
     def score_samples(self, X: Any) -> Float[np.ndarray, " samples"]:
         """The score of each sequence, higher for what is more normal."""
         return np.array([self._of_steps(one) for one in self.score_steps(X)])
 
-    def verdict(self, coded: "Coded", outputs: np.ndarray, step: int, limit: Limit) -> Verdict:
+    def verdict(self, coded: Coded, outputs: np.ndarray, step: int, limit: Limit) -> Verdict:
         """What is to be said of a step of several lanes, of which `outputs` were expected."""
         errors = coded.truth - self._mean(outputs)
-        surprise = self._surprise(errors, np.full(len(errors), step) - np.arange(len(errors)))
-        scores = self._scores(surprise)
+        surprise = self._surprise(errors, np.full(len(errors), step))
+        scores = self.scores(surprise)
         return Verdict(scores, scores < limit.value, surprise)
 
     # -- thresholds ---------------------------------------------------------------------------
@@ -471,7 +472,7 @@ class AnomalyDetector(OutlierMixin, SequenceReader):
             times = stamps(X, self.time).to_numpy()
         rows = []
         for number, surprise in enumerate(self._surprises(read)):
-            scores = self._scores(surprise)
+            scores = self.scores(surprise)
             for start, end in runs(scores < value, gap):
                 part = surprise[start : end + 1]
                 ends: Any = (start, end)
@@ -497,7 +498,7 @@ class AnomalyDetector(OutlierMixin, SequenceReader):
         order = np.argsort(-means, kind="stable")
         return tuple(self.schema_.names[n] for n in order if means[n] >= means.mean())
 
-    def stream(self, *, lanes: int | None = None, path: Path | str | None = None) -> Stream:
+    def stream(self, *, lanes: int | None = None, path: Path | str | None = None) -> Watch:
         """A stream that gives a `Verdict` after each observation, as `score_steps` would.
 
         Arguments and errors: as of the classifier's. The limit is the one of when it was made.
@@ -536,92 +537,3 @@ class AnomalyDetector(OutlierMixin, SequenceReader):
         }
         if self.threshold is None:  # it was no name
             self.threshold = threshold_from_json(data["threshold"])
-
-
-class Coded(NamedTuple):
-    """A sequence as the network is to see it.
-
-    **Attributes:**
-
-    - `values`: `(time, features)`.
-    - `truth`: those that are to be expected of the network, NaN where one is not known.
-    """
-
-    values: np.ndarray
-    truth: np.ndarray
-
-    @property
-    def whole(self) -> np.ndarray:
-        """In which steps everything is known."""
-        return ~np.isnan(self.truth).any(axis=1)
-
-    def part(self, start: int, stop: int | None) -> "Coded":
-        """Some of the steps."""
-        return Coded(self.values[start:stop], self.truth[start:stop])
-
-
-class Watch(Stream):
-    """A stream of a detector; see `AnomalyDetector.stream`."""
-
-    def __init__(self, estimator: AnomalyDetector, lanes: int | None):
-        super().__init__(estimator, lanes, delayed=True)
-        self._detector = estimator
-        self._always = np.ones(self._lanes, bool)
-        self.limit = estimator.step_limit_
-        """The score to fall below, and the alarm rate to expect."""
-
-    def feed(self, observation: Any) -> Verdict:
-        """Go on by one observation; returns what is to be said of it.
-
-        **Arguments:** as of a classifier's stream.
-        """
-        coded = self._detector.coded(self._rows(observation))
-        # The networks read the observation before this one, and say what this should be.
-        outputs = self._advance(coded.values, self._always)
-        verdict = self._detector.verdict(coded, outputs, self.steps - 1, self.limit)
-        return Verdict(*(part[0] for part in verdict)) if self._single else verdict
-
-
-def runs(alarms: np.ndarray, gap: int = 0) -> list[tuple[int, int]]:
-    """The first and last places of runs of truths, with at most `gap` others between them.
-
-    >>> runs(np.array([True, True, False, False, True]))
-    [(0, 1), (4, 4)]
-    >>> runs(np.array([True, True, False, False, True]), gap=2)
-    [(0, 4)]
-    """
-    where = np.flatnonzero(alarms)
-    if not len(where):
-        return []
-    breaks = np.flatnonzero(np.diff(where) > gap + 1)
-    starts = where[np.concatenate([[0], breaks + 1])]
-    ends = where[np.concatenate([breaks, [len(where) - 1]])]
-    return list(zip(starts.tolist(), ends.tolist(), strict=True))
-
-
-def error_scale(errors: list[np.ndarray], from_start: list[np.ndarray]) -> Scale:
-    """Means and deviations of errors, `(places, features)`: of each of the first steps, and of all.
-
-    What a network expects of a first step is worse than what it expects later, and heartbeats are
-    harder to foretell where they peak. So the errors of a step are measured by themselves as long
-    as there are enough normal sequences that have it; the last place is for all further steps, by
-    all errors.
-
-    **Arguments:**
-
-    - `errors`: of normal sequences, `(time, features)` each.
-    - `from_start`: those of them that begin with a sequence's first step.
-    """
-    whole = Scale.of(np.concatenate(errors))
-    lengths = np.sort([len(e) for e in from_start])[::-1]
-    places = min(PLACES, int(lengths[ALIKE - 1])) if len(lengths) >= ALIKE else 0
-    scales = [Scale.of(np.stack([e[n] for e in from_start if len(e) > n])) for n in range(places)]
-    scales.append(whole)
-    deviation = np.stack([scale.deviation for scale in scales])
-    return Scale(np.stack([scale.mean for scale in scales]), np.maximum(deviation, LEAST))
-
-
-def _thinned(scores: np.ndarray) -> np.ndarray:
-    """The known ones, evenly spaced if there are many."""
-    known = scores[~np.isnan(scores)]
-    return known[:: math.ceil(len(known) / CALIBRATION) or 1]

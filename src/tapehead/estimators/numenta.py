@@ -1,13 +1,13 @@
-"""The Numenta anomaly benchmark's score: how early each anomaly is found, at how many false alarms.
+"""The Numenta anomaly benchmark's score: how early anomalies are found, at how many false alarms.
 
-Every labelled anomaly has a window around it. The earlier in the window its first alarm, the more it
-is worth; what a false alarm costs grows with its distance from the last window. Of n windows,
+Every labelled anomaly has a window around it. The earlier in the window its first alarm, the more
+it is worth; what a false alarm costs grows with its distance from the last window. Of n windows,
 
     score = 100 (S − S_null) / (S_perfect − S_null),
 
 where S is the sum over the corpus, S_null = −n A_FN that of a detector that never gives an alarm,
-and S_perfect = n A_TP that of one that gives one alarm at the beginning of each window. There is one
-threshold for all series, and it is the one with the highest S.
+and S_perfect = n A_TP that of one that gives one alarm at the beginning of each window. There is
+one threshold for all series, and it is the one with the highest S.
 
 Source: Lavin and Ahmad, "Evaluating real-time anomaly detection algorithms: the Numenta anomaly
 benchmark" (ICMLA 2015), in the form of version 1.1 of the benchmark: a window's right edge is worth

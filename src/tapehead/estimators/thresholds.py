@@ -5,6 +5,7 @@ normal. They are different things: another threshold needs no new fit.
 """
 
 import abc
+import bisect
 import dataclasses
 import math
 from dataclasses import dataclass
@@ -14,7 +15,7 @@ import numpy as np
 from jaxtyping import Float
 from scipy.optimize import minimize_scalar
 
-from tapehead.errors import UserError
+from tapehead.errors import UserError, between
 from tapehead.registry import Registry
 
 FEWEST = 10
@@ -52,13 +53,6 @@ class Threshold(abc.ABC):
         **Raises:** `UserError` if there are too few for what is asked.
         """
 
-    def _expect_share(self, **values: float) -> None:
-        for name, value in values.items():
-            if not 0 < value < 1:
-                raise UserError(
-                    f"{type(self).__name__}: {name} must be between 0 and 1, got {value}"
-                )
-
 
 @dataclass(frozen=True)
 class Quantile(Threshold):
@@ -71,7 +65,7 @@ class Quantile(Threshold):
     """Share of normal observations that may give an alarm."""
 
     def __post_init__(self):
-        self._expect_share(rate=self.rate)
+        between(type(self).__name__, 0, 1, rate=self.rate)
 
     def limit(self, scores: Float[np.ndarray, " normal"], per_day: float | None = None) -> Limit:
         """The quantile at `rate`, between the two scores that it lies between."""
@@ -97,10 +91,10 @@ class PeaksOverThreshold(Threshold):
     rate: float = 1e-3
     """Share of normal observations that may give an alarm."""
     tail: float = 0.05
-    """Share of the scores that the tail is fitted to."""
+    """Share of the scores that the tail is fitted to; at least 10 of them are."""
 
     def __post_init__(self):
-        self._expect_share(rate=self.rate, tail=self.tail)
+        between(type(self).__name__, 0, 1, rate=self.rate, tail=self.tail)
         if self.rate >= self.tail:
             raise UserError(
                 f"PeaksOverThreshold: rate must be below tail, got {self.rate} and {self.tail}"
@@ -109,20 +103,22 @@ class PeaksOverThreshold(Threshold):
     def limit(self, scores: Float[np.ndarray, " normal"], per_day: float | None = None) -> Limit:
         """Where the fitted tail holds `rate` of the whole."""
         surprise = -np.asarray(scores, float)
-        start = float(np.quantile(surprise, 1 - self.tail))
+        if len(surprise) < 2 * FEWEST:
+            raise UserError(
+                f"PeaksOverThreshold: {len(surprise)} normal scores are too few for a tail; at "
+                f"least {2 * FEWEST} are needed"
+            )
+        beyond = max(FEWEST, round(self.tail * len(surprise)))
+        start = float(np.sort(surprise)[-beyond - 1])
         excesses = surprise[surprise > start] - start
         if len(excesses) < FEWEST:
-            raise UserError(
-                f"PeaksOverThreshold: {len(excesses)} of {len(surprise)} normal scores are in the "
-                f"tail, at least {FEWEST} are needed: give more data, or a larger tail than "
-                f"{self.tail}"
-            )
+            return Quantile(self.rate).limit(scores)  # nearly all of them are equal
         shape, scale = fit_pareto(excesses)
         share = self.rate * len(surprise) / len(excesses)
-        if share >= 1:  # many equal scores
+        if share >= 1:
             return Quantile(self.rate).limit(scores)
-        beyond = -math.log(share) if shape == 0 else math.expm1(-shape * math.log(share)) / shape
-        return Limit(-(start + scale * beyond), self.rate)
+        apart = -math.log(share) if shape == 0 else math.expm1(-shape * math.log(share)) / shape
+        return Limit(-(start + scale * apart), self.rate)
 
 
 @dataclass(frozen=True)
@@ -140,7 +136,7 @@ class Conformal(Threshold):
     """The highest p-value that gives an alarm."""
 
     def __post_init__(self):
-        self._expect_share(rate=self.rate)
+        between(type(self).__name__, 0, 1, rate=self.rate)
 
     def limit(self, scores: Float[np.ndarray, " normal"], per_day: float | None = None) -> Limit:
         """The score of which the p-value is just above `rate`."""
@@ -171,11 +167,10 @@ class AlarmsPerDay(Threshold):
     """See `PeaksOverThreshold`."""
 
     def __post_init__(self):
-        self._expect_share(tail=self.tail)
-        for name in ("budget", "per_day"):
-            value = getattr(self, name)
-            if value is not None and not 0 < value < math.inf:
-                raise UserError(f"AlarmsPerDay: {name} must be above 0, got {value}")
+        between(type(self).__name__, 0, 1, tail=self.tail)
+        between("AlarmsPerDay", 0, math.inf, budget=self.budget)
+        if self.per_day is not None:
+            between("AlarmsPerDay", 0, math.inf, per_day=self.per_day)
 
     def limit(self, scores: Float[np.ndarray, " normal"], per_day: float | None = None) -> Limit:
         """The quantile or the point in the tail that the budget leads to."""
@@ -240,6 +235,22 @@ def p_values(
     """
     below = np.searchsorted(np.sort(normal), scores, side="right")
     return (1 + below) / (len(normal) + 1)
+
+
+def running_p_values(scores: Float[np.ndarray, " time"]) -> Float[np.ndarray, " time"]:
+    """How rare each score is among all before it: `p_values` by what was seen until then.
+
+    What a network finds surprising changes as a series leaves what it was taught; how often it is
+    that surprised does not have to. The first p-value is 1.
+
+    >>> running_p_values(np.array([0.0, 1.0, -1.0, 0.0]))
+    array([1.        , 1.        , 0.33333333, 0.75      ])
+    """
+    made, past = np.ones(len(scores)), []
+    for step, score in enumerate(np.asarray(scores, float)):
+        made[step] = (1 + bisect.bisect_right(past, score)) / (step + 1)
+        bisect.insort(past, score)
+    return made
 
 
 def fit_pareto(excesses: Float[np.ndarray, " excesses"]) -> tuple[float, float]:
