@@ -238,6 +238,8 @@ def detect(given: Namespace, table: Any, command: str) -> int:
     table, truth = labelled(given, table)
     train, test, truth = parted(given, table, truth)
     model.fit(train)
+    # Tables to come may hold it as well, and it is not to be looked at.
+    model.target_ = None if given.target is None else given.target[0]
     scores, whole = model.score_steps(test), model.score_samples(test)
     steps, sequences = model.step_limit_, limit_of(model, "sequences")
     share = NONE if sequences is None else f"{sequences.rate:.3%}"

@@ -20,6 +20,8 @@ from tapehead.registry import Registry
 
 FEWEST = 10
 """Excesses that a tail is fitted to, at least."""
+IMPOSSIBLE = 1e30
+"""In place of an infinite loss, which a search by parabolas cannot reckon with."""
 
 
 @dataclass(frozen=True)
@@ -272,7 +274,7 @@ def fit_pareto(excesses: Float[np.ndarray, " excesses"]) -> tuple[float, float]:
             return 1.0  # exponential, of scale 1
         shape = float(np.mean(np.log1p(theta * y)))
         if shape < -0.5 or shape / theta <= 0:
-            return math.inf
+            return IMPOSSIBLE
         return math.log(shape / theta) + shape + 1
 
     low = -1 / float(y.max())
