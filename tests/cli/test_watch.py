@@ -161,6 +161,7 @@ def test_mistakes(fitted, tmp_path, capsys):
         "has no column 'status'": [*fit, *named, "--target", "status", "--normal", "good"],
         "rate must be above 0 and below 1": [*fit, *named, "--rate", "2"],
         "expected one of": [*fit, *named, "--threshold", "peak"],
+        "per-day needs --time": [*fit, "--threshold", "per-day"],
         "has two rows at time": [*fit, "--time", "t"],
     }
     for words, call in cases.items():

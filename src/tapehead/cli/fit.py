@@ -81,6 +81,8 @@ def run(args: Sequence[str]) -> int:
     if given.kind == "forecast":
         return forecast(given, table, command)
     if given.kind == "detect":
+        from tapehead.cli.fit_detect import detect
+
         return detect(given, table, command)
     return answer(given, table, command)
 
@@ -220,43 +222,6 @@ def forecast(given: Namespace, table: Any, command: str) -> int:
     # What the model goes on from is the end of the data, which it has not been taught.
     model.series_ = series
     return conclude(given, model, table, command, tiles, split, (["by", *names], shown), fans=fans)
-
-
-def detect(given: Namespace, table: Any, command: str) -> int:
-    """Detect anomalies: learn from what is normal in the first part, and watch the rest."""
-    import numpy as np
-
-    from tapehead.cli.detecting import NONE, drawn, labelled, limit_of, marks, parted
-    from tapehead.estimators import AnomalyDetector
-    from tapehead.estimators.thresholds import THRESHOLDS
-    from tapehead.inspection.report.content import Tile
-
-    kind = THRESHOLDS[given.threshold]
-    first = "budget" if given.threshold == "per-day" else "rate"
-    chosen = kind() if given.rate is None else kind(**{first: given.rate})
-    model = AnomalyDetector(method=given.method, threshold=chosen, **settings(given))
-    table, truth = labelled(given, table)
-    train, test, truth = parted(given, table, truth)
-    model.fit(train)
-    # Tables to come may hold it as well, and it is not to be looked at.
-    model.target_ = None if given.target is None else given.target[0]
-    scores, whole = model.score_steps(test), model.score_samples(test)
-    steps, sequences = model.step_limit_, limit_of(model, "sequences")
-    share = NONE if sequences is None else f"{sequences.rate:.3%}"
-    rows, found = marks(model, test, whole, np.concatenate(scores), truth)
-    per_day = "" if model.per_day_ is None else f", {steps.rate * model.per_day_:.3g} a day"
-    tiles = [
-        Tile("alarms to expect", f"{steps.rate:.3%}", f"of normal steps{per_day}"),
-        *found,
-        Tile("false alarms", share, "to expect of normal sequences"),
-        Tile("updates", str(model.n_updates_)),
-    ]
-    split = (
-        f"{model.parts_['learned']} steps to learn from, {model.parts_['held_out']} to stop by and "
-        f"to set the threshold by ({given.threshold}), {sum(map(len, scores))} to be watched."
-    )
-    table = (["on the test", "expected", "found"], rows)
-    return conclude(given, model, train, command, tiles, split, table, timelines=drawn(model, test))
 
 
 def conclude(

@@ -42,7 +42,7 @@ def run(args: Sequence[str]) -> int:
         if hasattr(model, "classes_"):
             rows.append(["classes", ", ".join(map(str, model.classes_))])
     if isinstance(model, AnomalyDetector):
-        from tapehead.cli.detecting import limit_of
+        from tapehead.cli.fit_detect import limit_of
 
         for name in ("sequences", "steps"):
             if (limit := limit_of(model, name)) is None:

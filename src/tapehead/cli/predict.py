@@ -49,7 +49,7 @@ def run(args: Sequence[str]) -> int:
         told = {"prediction": model.classes_[chances.argmax(axis=1)]}
         told |= {f"p({name})": chances[:, n] for n, name in enumerate(model.classes_)}
     elif isinstance(model, AnomalyDetector) and keys is not None:
-        from tapehead.cli.detecting import of_rows
+        from tapehead.cli.fit_detect import of_rows
 
         print(written(of_rows(model, table), given.out), end="")
         return 0

@@ -1,4 +1,4 @@
-"""What `tapehead fit detect` needs: who is normal, what is watched, and what is said of it."""
+"""`tapehead fit detect`: learn what is normal, and watch the rest of a table."""
 
 from argparse import Namespace
 from typing import Any
@@ -7,18 +7,51 @@ import numpy as np
 import pandas as pd
 from sklearn.metrics import roc_auc_score
 
+from tapehead.cli.fit import conclude, settings
 from tapehead.errors import UserError
 from tapehead.estimators import AnomalyDetector
 from tapehead.estimators.baselines import plain_scores
 from tapehead.estimators.detector import runs
 from tapehead.estimators.reading import cut_table, expect_column
-from tapehead.estimators.thresholds import Limit
+from tapehead.estimators.thresholds import THRESHOLDS, Limit
 from tapehead.inspection.report.content import Tile
 from tapehead.inspection.report.fitted import Timeline
 
 NONE = "–"
 SHOWN = 6
 """Sequences whose scores are drawn, those with the lowest."""
+
+
+def detect(given: Namespace, table: Any, command: str) -> int:
+    """Detect anomalies: learn from what is normal in the first part, and watch the rest."""
+    if given.threshold == "per-day" and given.time is None:
+        raise UserError("fit detect: --threshold per-day needs --time, a column of dates")
+    kind = THRESHOLDS[given.threshold]
+    first = "budget" if given.threshold == "per-day" else "rate"
+    chosen = kind() if given.rate is None else kind(**{first: given.rate})
+    model = AnomalyDetector(method=given.method, threshold=chosen, **settings(given))
+    table, truth = labelled(given, table)
+    train, test, truth = parted(given, table, truth)
+    model.fit(train)
+    # Tables to come may hold it as well, and it is not to be looked at.
+    model.target_ = None if given.target is None else given.target[0]
+    scores, whole = model.score_steps(test), model.score_samples(test)
+    steps, sequences = model.step_limit_, limit_of(model, "sequences")
+    share = NONE if sequences is None else f"{sequences.rate:.3%}"
+    rows, found = marks(model, test, whole, np.concatenate(scores), truth)
+    per_day = "" if model.per_day_ is None else f", {steps.rate * model.per_day_:.3g} a day"
+    tiles = [
+        Tile("alarms to expect", f"{steps.rate:.3%}", f"of normal steps{per_day}"),
+        *found,
+        Tile("false alarms", share, "to expect of normal sequences"),
+        Tile("updates", str(model.n_updates_)),
+    ]
+    split = (
+        f"{model.parts_['learned']} steps to learn from, {model.parts_['held_out']} to stop by and "
+        f"to set the threshold by ({given.threshold}), {sum(map(len, scores))} to be watched."
+    )
+    table = (["on the test", "expected", "found"], rows)
+    return conclude(given, model, train, command, tiles, split, table, timelines=drawn(model, test))
 
 
 def labelled(given: Namespace, table: Any) -> tuple[Any, np.ndarray | None]:
