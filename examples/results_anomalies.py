@@ -107,23 +107,23 @@ def picture(path):
     found = model.windows(table, gap=48)
     print(model.step_limit_, f"{model.step_limit_.rate * model.per_day_:.2g} alarms a day")
     print(found.to_string())
-    late = slice(known, None)
+    hours = taxi.times[known::2]
+    rides = taxi.values[known:].reshape(-1, 2).mean(axis=1)
+    peaks = surprise[known:].reshape(-1, 6).max(axis=1)
     figure, axes = plt.subplots(2, 1, figsize=(9, 3.6), sharex=True, layout="constrained")
-    axes[0].plot(taxi.times[late], taxi.values[late] / 1000, lw=0.4, color="#444")
+    axes[0].plot(hours, rides / 1000, lw=0.5, color="#444")
     axes[0].set_ylabel("1,000 rides")
-    each = slice(known, None, 1)
-    axes[1].semilogy(taxi.times[each], 1 + surprise[each], lw=0.4, color="#1f5fa8")
+    axes[1].semilogy(hours[::3], 1 + peaks, lw=0.6, color="#1f5fa8")
     axes[1].axhline(1 - model.step_limit_.value, color="#b3261e", lw=0.8, ls="--")
     axes[1].set_ylabel("1 + surprise")
     for first, last in taxi.windows:
         axes[0].axvspan(taxi.times[first], taxi.times[last], color="#e0b040", alpha=0.35, lw=0)
     for start, end in zip(found.start, found.end, strict=True):
         if start >= taxi.times[known]:
-            axes[1].axvspan(start, end, color="#b3261e", alpha=0.3)
+            axes[1].axvspan(start, end, color="#b3261e", alpha=0.4)
     for axis in axes:
         axis.spines[["top", "right"]].set_visible(False)
-        axis.set_rasterization_zorder(2)
-    figure.savefig(path, metadata={"Date": None}, dpi=110)
+    figure.savefig(path, metadata={"Date": None})
 
 
 def main():
