@@ -34,7 +34,7 @@ class Coded(NamedTuple):
     @property
     def whole(self) -> np.ndarray:
         """In which steps everything is known."""
-        return ~np.isnan(self.truth).any(axis=1)
+        return np.asarray(~np.isnan(self.truth).any(axis=1))
 
     def part(self, start: int, stop: int | None) -> "Coded":
         """Some of the steps."""
