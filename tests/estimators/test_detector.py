@@ -9,6 +9,7 @@ from tapehead.errors import UserError
 from tapehead.estimators import AnomalyDetector, load
 from tapehead.estimators.surprises import error_scale, runs
 from tapehead.estimators.thresholds import Conformal, PeaksOverThreshold
+from tapehead.models.recurrent import GRUModel
 
 STEPS = 16
 
@@ -191,6 +192,10 @@ MISTAKES = {
         "no step is whole",
     ),
     "infinity": (lambda: AnomalyDetector().fit([np.full((9, 2), np.inf)]), "contains infinity"),
+    "a network that sees what comes": (
+        lambda: AnomalyDetector(GRUModel(bidirectional=True)).fit(X),
+        "method='prediction'",
+    ),
     "no such time": (
         lambda: AnomalyDetector(time="t").fit(pd.DataFrame({"a": [1.0]})),
         "has no column 't' for the time",

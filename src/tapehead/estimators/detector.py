@@ -10,7 +10,9 @@ from sklearn.base import OutlierMixin
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted
 
+from tapehead.cell import expect_steps
 from tapehead.errors import UserError, among, at_least
+from tapehead.estimators.base import FEWEST
 from tapehead.estimators.network import recipe
 from tapehead.estimators.reading import Raw, Read, stamps
 from tapehead.estimators.schema import Scale, Schema
@@ -36,8 +38,6 @@ from tapehead.estimators.watching import Verdict, Watch
 from tapehead.tasks.given import Examples, Given, GivenValues
 from tapehead.training.evaluation import answers
 
-FEWEST = 8
-"""Sequences are held out in multiples of this many."""
 WHOLE = 256
 """Sequences of up to this many steps are learned from whole where the user does not say."""
 WINDOW = 128
@@ -219,6 +219,12 @@ class AnomalyDetector(OutlierMixin, SequenceReader):
         ]
         self.schema_ = Schema.learn(read.form, seen, missing=self.missing, text="words")
         self.recipe_ = recipe(self.model, self.size, pool="none", dropout=self.dropout)
+        if not self._rebuilds:  # else it would see in the next input what it is to foretell
+            expect_steps(
+                "AnomalyDetector with method='prediction'",
+                self._skeleton(),
+                "take one of one direction, or method='reconstruction'",
+            )
         coded = [self.coded(one) for one in read.sequences]
         learned = self._windows([one.part(0, cut) for one, cut in zip(coded, cuts, strict=True)])
         if not learned:
@@ -417,6 +423,8 @@ class AnomalyDetector(OutlierMixin, SequenceReader):
         """
         check_is_fitted(self, "weights_")
         among("limit", get_args(Level), level=level)
+        if not len(self.normal_scores_[level]):
+            raise UserError("AnomalyDetector: too much was missing in fit to set a threshold by")
         per_day = self.per_day_ if level == "steps" else None
         return threshold(self.threshold).limit(self.normal_scores_[level], per_day)
 
