@@ -117,6 +117,11 @@ def test_a_stream_says_what_the_batch_says(watcher, tmp_path):
     assert [one.alarm for one in found] == list(batch[:10] < watcher.step_limit_.value)
     assert found[9].alarm
     assert watcher.blamed(found[9].surprise[None]) == ("column 1",)
+
+
+@pytest.mark.slow
+def test_lanes_side_by_side(watcher):
+    X = broken()
     lanes = watcher.stream(lanes=10)
     for step in range(STEPS):
         verdict = lanes.feed(X[:, step])
