@@ -2,6 +2,7 @@
 
 import io
 import json
+import random
 from types import SimpleNamespace
 
 import numpy as np
@@ -121,6 +122,16 @@ def test_bad_lines_are_named_and_passed_over(watch):
     assert len(told) == len(wanted)
     for line, begins in zip(told, wanted, strict=True):
         assert line.startswith(begins), line
+
+
+def test_random_lines_never_end_it(watch):
+    draw = random.Random(0)
+    pieces = [b"id,t,x", b"a", b"1", b"-2.5e3", b"", b"nan", b"1e999", b'"', b",", b",", b"\xff"]
+    pieces += [b"{", b"}", b'"x":', b'"id":', b"[", b"null", b"true", b"\0", b"\r", "é".encode()]
+    lines = [b"".join(draw.choices(pieces, k=draw.randint(0, 9))) + b"\n" for _ in range(300)]
+    found, errors = watch(*lines, "id,t,x", '{"id": "z", "t": 1, "x": 1}')
+    assert found.line.iloc[-1] == 302
+    assert 100 < len(errors.splitlines()) <= 301
 
 
 def test_lines_are_answered_as_they_come_until_ctrl_c(fitted, monkeypatch, capsys):
