@@ -2,11 +2,12 @@
 
 python examples/results_anomalies.py ecg5000 --seeds 3
 python examples/results_anomalies.py nab
-python examples/results_anomalies.py nab --published NAB/results  # of a clone of numenta/NAB
+python examples/results_anomalies.py nab --published NAB  # a clone of numenta/NAB
 python examples/results_anomalies.py picture docs/images/taxi-anomalies.svg
 """
 
 import argparse
+import json
 from pathlib import Path
 
 import numpy as np
@@ -51,12 +52,25 @@ def plain(values):
     return np.concatenate([[0.0], np.abs(values[1:] - mean) / deviation])
 
 
-def shown(name, surprises, series):
-    watched = [Watched(s, one.windows) for s, one in zip(surprises, series, strict=True)]
+def shown(name, watched):
     marks = [numenta_score(watched, profile) for profile in PROFILES]
-    cells = [f"{mark.score:6.1f}" for mark in marks]
+    cells = [f"{mark.score:6.2f}" for mark in marks]
     found = f"{marks[0].found} of {marks[0].windows} found, {marks[0].false_alarms} false alarms"
     print(f"{name:44}", *cells, f"({found})", flush=True)
+
+
+def theirs(published, folder):
+    """What a published detector made of each series of the benchmark."""
+    watched = {}
+    labels = json.loads((published / "labels/combined_windows.json").read_text())
+    for name, windows in labels.items():
+        group, file = name.split("/")
+        table = pd.read_csv(folder / group / f"{folder.name}_{file}")
+        times = pd.to_datetime(table["timestamp"]).to_numpy()
+        ends = np.array(windows, "datetime64[us]").reshape(-1, 2)
+        places = [tuple(int(np.flatnonzero(times == end)[0]) for end in pair) for pair in ends]
+        watched[name] = Watched(table["anomaly_score"].to_numpy(), places)
+    return watched
 
 
 def rarity(surprises):
@@ -68,17 +82,20 @@ def nab(published, seeds):
     series = load_nab()
     print(" " * 44, *(f"{name:>6}" for name in PROFILES))
     if published is not None:
-        for folder in sorted(path for path in published.iterdir() if path.is_dir()):
-            surprises = []
-            for one in series:
-                group, file = one.name.split("/")
-                path = folder / group / f"{folder.name}_{file}.csv"
-                surprises.append(pd.read_csv(path)["anomaly_score"].to_numpy())
-            shown(folder.name, surprises, series)
+        here = {f"{one.name}.csv" for one in series}
+        for folder in sorted(path for path in (published / "results").iterdir() if path.is_dir()):
+            watched = theirs(published, folder)
+            shown(folder.name, [watched[name] for name in sorted(here)])
+            shown(f"{folder.name}, all {len(watched)} series", list(watched.values()))
         return
     far = [plain(one.values) for one in series]
-    shown("distance from the mean", far, series)
-    shown("distance from the mean, rarity", rarity(far), series)
+    windows = [one.windows for one in series]
+
+    def both(name, surprises):
+        shown(name, list(map(Watched, surprises, windows)))
+        shown(f"{name}, rarity", list(map(Watched, rarity(surprises), windows)))
+
+    both("distance from the mean", far)
     for seed in range(seeds):
         surprises = []
         for one in series:
@@ -86,8 +103,7 @@ def nab(published, seeds):
             model = AnomalyDetector(size="small", max_updates=300, random_state=seed)
             model.fit([values[: probation(len(values))]])
             surprises.append(-model.score_steps([values])[0])
-        shown(f"prediction, seed {seed}", surprises, series)
-        shown(f"prediction, rarity, seed {seed}", rarity(surprises), series)
+        both(f"prediction, seed {seed}", surprises)
 
 
 def picture(path):
