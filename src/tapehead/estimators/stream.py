@@ -119,6 +119,7 @@ class Stream:
         self._last = next(n for n, leaf in enumerate(leaves) if leaf is memory["last"])
         # In arrays of its own, because a step uses up those that it is given.
         self._remembered: Leaves = tuple(jnp.array(leaf) for leaf in leaves)
+        self._steps = int(memory["steps"])  # once more, where it is at hand
 
     @property
     def _memory(self) -> dict[str, Any]:
@@ -127,7 +128,7 @@ class Stream:
     @property
     def steps(self) -> int:
         """Observations so far."""
-        return int(self._memory["steps"])
+        return self._steps
 
     def _inputs(self, observation: Any) -> tuple[np.ndarray, np.ndarray]:
         """The inputs of all lanes, and in which of them anything is known."""
@@ -183,6 +184,7 @@ class Stream:
     def _advance(self, x: np.ndarray, known: np.ndarray) -> np.ndarray:
         """The networks' outputs `(networks, lanes, outputs)` after another observation."""
         self._remembered = self._step(self._arrays, self._remembered, x, known)
+        self._steps += 1
         return np.asarray(self._remembered[self._last])
 
     def fork(self) -> Self:
