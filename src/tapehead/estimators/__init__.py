@@ -7,13 +7,18 @@ from tapehead.cell import Cell
 from tapehead.estimators import requirements as requirements  # first: says what is missing
 from tapehead.estimators.backtest import backtest
 from tapehead.estimators.classifier import SequenceClassifier
+from tapehead.estimators.detector import AnomalyDetector
 from tapehead.estimators.files import read
 from tapehead.estimators.forecaster import Forecaster
 from tapehead.estimators.regressor import SequenceRegressor
 from tapehead.registry import Registry
 
 ESTIMATORS: Registry[type[Any]] = Registry(
-    "estimator", {kind.kind: kind for kind in (SequenceClassifier, SequenceRegressor, Forecaster)}
+    "estimator",
+    {
+        kind.kind: kind
+        for kind in (SequenceClassifier, SequenceRegressor, Forecaster, AnomalyDetector)
+    },
 )
 
 
@@ -32,6 +37,7 @@ def load(path: Path | str, *, cell: Cell | None = None) -> Any:
 
 __all__ = [
     "ESTIMATORS",
+    "AnomalyDetector",
     "Forecaster",
     "SequenceClassifier",
     "SequenceRegressor",

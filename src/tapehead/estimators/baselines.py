@@ -6,6 +6,8 @@ import numpy as np
 from sklearn.dummy import DummyClassifier, DummyRegressor
 from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor
 
+from tapehead.estimators.schema import Scale
+
 
 def summary(x: np.ndarray) -> np.ndarray:
     """A sequence `(time, columns)` in a few numbers.
@@ -46,3 +48,12 @@ def scores(
     else:
         made["the mean"] = DummyRegressor()
     return {name: model.fit(features, y).score(asked, y_test) for name, model in made.items()}
+
+
+def plain_scores(scale: Scale, sequences: list[np.ndarray]) -> np.ndarray:
+    """Scores of how normal sequences are by their distance from the mean: −mean ((x − μ) / σ)².
+
+    `scale` is that of the columns in what is normal.
+    """
+    with np.errstate(all="ignore"):
+        return np.array([-np.nanmean(scale.apply(x) ** 2) for x in sequences])
