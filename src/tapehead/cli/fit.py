@@ -9,7 +9,7 @@ from typing import Any
 from tapehead.cli.options import NUMBER, TEXT, WHOLE, Parser, one_of
 from tapehead.errors import UserError, within
 
-KINDS = ("classify", "regress", "forecast", "cluster", "generate")
+KINDS = ("classify", "regress", "forecast", "detect", "cluster", "generate")
 
 
 def parser() -> Parser:
@@ -19,7 +19,8 @@ def parser() -> Parser:
         "KIND DATA --out MODEL [options]",
         "Learn from a CSV or Parquet file, and write a model that `tapehead predict` reads, with a "
         "page that shows how good it is. To classify or regress, a row is a sequence whose columns "
-        "are its steps, or, with --id, a step of one; to forecast, a row is a moment.",
+        "are its steps, or, with --id, a step of one; to forecast, a row is a moment; to detect "
+        "anomalies, any of them: without --id and with --time, all rows are one series.",
     )
     made.add_argument("kind", metavar="KIND", type=one_of(KINDS), help=", ".join(KINDS))
     made.add_argument(
@@ -49,6 +50,25 @@ def parser() -> Parser:
     made.option(
         "--size", type=one_of(("small", "medium", "large")), default="medium", help="of the network"
     )
+    made.option(
+        "--method",
+        type=one_of(("prediction", "reconstruction")),
+        default="prediction",
+        help="how anomalies are detected (default: prediction)",
+    )
+    made.option(
+        "--threshold",
+        type=one_of(("quantile", "peaks", "conformal", "per-day")),
+        default="quantile",
+        help="how it is told from which score on something is an anomaly (default: quantile)",
+    )
+    made.option(
+        "--rate",
+        metavar="X",
+        type=NUMBER,
+        help="share of what is normal that may give an alarm, or, per day, how many alarms may",
+    )
+    made.option("--normal", metavar="VALUE", help="the target's value in what is normal")
     made.option("--updates", metavar="N", type=WHOLE, default=1500, help="at most (default: 1500)")
     made.option("--ensemble", metavar="N", type=WHOLE, default=1, help="networks (default: 1)")
     made.option(
@@ -80,6 +100,10 @@ def run(args: Sequence[str]) -> int:
         return cluster(given, table, command)
     if given.kind == "forecast":
         return forecast(given, table, command)
+    if given.kind == "detect":
+        from tapehead.cli.fit_detect import detect
+
+        return detect(given, table, command)
     return answer(given, table, command)
 
 

@@ -17,7 +17,13 @@ def run(args: Sequence[str]) -> int:
     """The command; returns the exit status."""
     given = parser().read(args)
     from tapehead.cli.tables import plain_table, show
-    from tapehead.estimators import Forecaster, SequenceClusterer, SequenceGenerator, load
+    from tapehead.estimators import (
+        AnomalyDetector,
+        Forecaster,
+        SequenceClusterer,
+        SequenceGenerator,
+        load,
+    )
 
     model = load(given.model)
     size = sum(x.size for x in model.weights_.values())
@@ -45,6 +51,14 @@ def run(args: Sequence[str]) -> int:
             rows.append(["classes", ", ".join(map(str, model.classes_))])
         if isinstance(model, SequenceClusterer):
             rows.append(["clusters", str(model.n_clusters_)])
+    if isinstance(model, AnomalyDetector):
+        from tapehead.cli.fit_detect import limit_of
+
+        for name in ("sequences", "steps"):
+            if (limit := limit_of(model, name)) is None:
+                continue
+            shown = f"scores below {limit.value:.6g}, {limit.rate:.3%} of what is normal"
+            rows.append([f"alarms for {name}", shown])
     changed = {k: v for k, v in model.get_params().items() if v is not None}
     rows += [[f"setting {name}", str(value)] for name, value in changed.items()]
     show(plain_table(["", "value"], rows))

@@ -13,7 +13,8 @@ def parser() -> Parser:
         "predict",
         "MODEL [DATA] [options]",
         "Print what a model of `tapehead fit` says about each sequence of a table, as CSV; a "
-        "forecaster goes on from the end of the table, or of what it was fitted with.",
+        "forecaster goes on from the end of the table, or of what it was fitted with; a detector "
+        "of a long table gives the score of each row.",
     )
     made.add_argument("model", metavar="MODEL", type=Path, help="the model's folder")
     made.add_argument("data", metavar="DATA", type=Path, nargs="?", help="a CSV or Parquet file")
@@ -29,6 +30,7 @@ def run(args: Sequence[str]) -> int:
     import pandas as pd
 
     from tapehead.estimators import (
+        AnomalyDetector,
         Forecaster,
         SequenceClassifier,
         SequenceClusterer,
@@ -60,6 +62,14 @@ def run(args: Sequence[str]) -> int:
     elif isinstance(model, SequenceClusterer):
         apart = model.transform(table)
         told = {"cluster": apart.argmin(axis=1), "distance": apart.min(axis=1)}
+    elif isinstance(model, AnomalyDetector) and keys is not None:
+        from tapehead.cli.fit_detect import of_rows
+
+        print(written(of_rows(model, table), given.out), end="")
+        return 0
+    elif isinstance(model, AnomalyDetector):
+        scores = model.score_samples(table)
+        told = {"prediction": np.where(scores < model.offset_, -1, 1), "score": scores}
     else:
         told = {"prediction": model.predict(table)}
     print(written(pd.DataFrame(first | told), given.out), end="")

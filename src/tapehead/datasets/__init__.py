@@ -6,6 +6,7 @@ from tapehead.datasets.fsdd import load_fsdd
 from tapehead.datasets.imdb import load_imdb
 from tapehead.datasets.indoor_movement import load_indoor_movement
 from tapehead.datasets.mnist import load_mnist
+from tapehead.datasets.nab import load_nab
 from tapehead.datasets.omniglot import load_omniglot
 from tapehead.datasets.polymusic import load_polymusic
 from tapehead.datasets.ptb import load_ptb
@@ -26,6 +27,7 @@ __all__ = [
     "load_imdb",
     "load_indoor_movement",
     "load_mnist",
+    "load_nab",
     "load_omniglot",
     "load_polymusic",
     "load_ptb",

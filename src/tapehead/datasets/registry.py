@@ -339,6 +339,20 @@ ECG5000 = Dataset(
         ),
     ),
 )
+NAB = Dataset(
+    name="nab",
+    title="Numenta anomaly benchmark (35 of 58 series)",
+    licence="MIT",
+    source="Lavin and Ahmad 2015, https://github.com/numenta/NAB",
+    files=(),
+    repacked=(
+        DataFile(
+            "nab.tar.gz",
+            "c07e1b8aff64b23d4f5556b3e9921b19244ce308eca76283f29ebccc5dc9c116",
+            1_042_956,
+        ),
+    ),
+)
 INDOOR_MOVEMENT = Dataset(
     name="indoor_movement",
     title="Indoor user movement from radio signal strengths",
@@ -439,6 +453,7 @@ DATASETS: Registry[Dataset] = Registry(
             FSDD,
             ECG5000,
             INDOOR_MOVEMENT,
+            NAB,
             TIMESERIES,
         )
     },

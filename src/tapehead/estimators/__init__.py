@@ -8,6 +8,7 @@ from tapehead.estimators import requirements as requirements  # first: says what
 from tapehead.estimators.backtest import backtest
 from tapehead.estimators.classifier import SequenceClassifier
 from tapehead.estimators.clusterer import SequenceClusterer
+from tapehead.estimators.detector import AnomalyDetector
 from tapehead.estimators.embedder import SequenceEmbedder
 from tapehead.estimators.files import read
 from tapehead.estimators.forecaster import Forecaster
@@ -20,6 +21,7 @@ KINDS = (
     SequenceClassifier,
     SequenceRegressor,
     Forecaster,
+    AnomalyDetector,
     SequenceEmbedder,
     SequenceClusterer,
     SequenceGenerator,
@@ -62,6 +64,7 @@ def from_hub(
 
 __all__ = [
     "ESTIMATORS",
+    "AnomalyDetector",
     "Forecaster",
     "SequenceClassifier",
     "SequenceClusterer",

@@ -7,6 +7,8 @@ import numpy as np
 from sklearn.dummy import DummyClassifier, DummyRegressor
 from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor
 
+from tapehead.estimators.schema import Scale
+
 
 def summary(x: np.ndarray) -> np.ndarray:
     """A sequence `(time, columns)` in a few numbers.
@@ -75,3 +77,12 @@ def ngram_bits(
                 chance = (seen[(*context, sequence[end])] + chance) / (after[context] + 1)
             bits, count = bits - float(np.log2(chance)), count + 1
     return bits / max(count, 1)
+
+
+def plain_scores(scale: Scale, sequences: list[np.ndarray]) -> np.ndarray:
+    """Scores of how normal sequences are by their distance from the mean: −mean ((x − μ) / σ)².
+
+    `scale` is that of the columns in what is normal.
+    """
+    with np.errstate(all="ignore"):
+        return np.array([-np.nanmean(scale.apply(x) ** 2) for x in sequences])

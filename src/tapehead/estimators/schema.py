@@ -226,6 +226,12 @@ class Schema:
             raise UserError(f"X: contains NaN, in {name}; set missing='mean' to let it pass")
         return values
 
+    def absent(self, sequence: Raw) -> Bool[np.ndarray, "time columns"]:
+        """Where values are missing, column by column."""
+        if isinstance(sequence, pd.DataFrame):
+            return self._matched(sequence).isna().to_numpy()
+        return np.isnan(sequence)
+
     def encode(self, sequence: Raw) -> tuple[np.ndarray, Bool[np.ndarray, " time"]]:
         """A sequence as inputs, and in which of its steps anything is known.
 

@@ -2,6 +2,7 @@
 
 import copy
 import functools
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Self
 
@@ -23,29 +24,42 @@ from tapehead.training.storage import (
     write_bytes,
 )
 
+Leaves = tuple[Array, ...]
 
-@functools.partial(jax.jit, static_argnums=0)
-def _step(
-    static: Any,
-    arrays: Any,
-    memory: dict[str, Any],
-    x: Float[Array, "lanes features"],
-    known: Bool[Array, " lanes"],
-) -> dict[str, Any]:
-    """What is remembered after one observation; what is not known leaves the state as it was."""
 
-    def one(arrays: Any, state: State, last: Array) -> tuple[State, Array]:
-        network: Cell = eqx.combine(arrays, static.cell)
-        new, y = network.step(state, x)
-        return select(known, new, state), select(known | ~memory["seen"], y, last)
+@functools.lru_cache(maxsize=16)
+def _step(static: "_Static", networks: Any, memory: Any, delayed: bool) -> Callable[..., Leaves]:
+    """One observation of a kind of stream, compiled once; see `Stream` for what is remembered.
 
-    state, last = jax.vmap(one)(arrays, memory["state"], memory["last"])
-    return {
-        "state": state,
-        "last": last,
-        "seen": memory["seen"] | known,
-        "steps": memory["steps"] + 1,
-    }
+    It takes and gives flat tuples of arrays and uses up what was remembered, because a step of a
+    small network takes less time than finding one's way through a tree of arrays.
+    """
+
+    def step(
+        arrays: Leaves,
+        remembered: Leaves,
+        x: Float[Array, "lanes features"],
+        known: Bool[Array, " lanes"],
+    ) -> Leaves:
+        old = jax.tree.unflatten(memory, remembered)
+        read = old["before"] if delayed else x
+
+        def one(arrays: Any, state: State, last: Array) -> tuple[State, Array]:
+            network: Cell = eqx.combine(arrays, static.cell)
+            new, y = network.step(state, read)
+            return select(known, new, state), select(known | ~old["seen"], y, last)
+
+        stacked = jax.tree.unflatten(networks, arrays)
+        state, last = jax.vmap(one)(stacked, old["state"], old["last"])
+        new = {
+            "state": state,
+            "last": last,
+            "seen": old["seen"] | known,
+            "steps": old["steps"] + 1,
+        }
+        return tuple(jax.tree.leaves(new | ({"before": x} if delayed else {})))
+
+    return jax.jit(step, donate_argnums=1)
 
 
 class _Static:
@@ -75,7 +89,7 @@ class Stream:
     ```
     """
 
-    def __init__(self, estimator: Any, lanes: int | None):
+    def __init__(self, estimator: Any, lanes: int | None, *, delayed: bool = False):
         if lanes is not None:
             at_least("stream", 1, lanes=lanes)
         networks = estimator.networks()
@@ -84,21 +98,37 @@ class Stream:
         self._single = lanes is None
         self._lanes = lanes or 1
         arrays, rest = zip(*(eqx.partition(n, eqx.is_array) for n in networks), strict=True)
-        self._arrays = jax.tree.map(lambda *leaves: jnp.stack(leaves), *arrays)
-        self._static = _Static(rest[0])
+        stacked = jax.tree.map(lambda *leaves: jnp.stack(leaves), *arrays)
         states = [network.initial_state((self._lanes,)) for network in networks]
-        outputs = estimator.task().output_size
-        self._memory: dict[str, Any] = {
+        task = estimator.task()
+        memory: dict[str, Any] = {
             "state": jax.tree.map(lambda *leaves: jnp.stack(leaves), *states),
-            "last": jnp.zeros((len(networks), self._lanes, outputs)),
+            "last": jnp.zeros((len(networks), self._lanes, task.output_size)),
             "seen": jnp.zeros(self._lanes, bool),
             "steps": jnp.zeros((), jnp.int32),
         }
+        if delayed:
+            memory["before"] = jnp.zeros((self._lanes, task.input_size))
+        leaves, networks_form = jax.tree.flatten(stacked)
+        self._arrays: Leaves = tuple(leaves)
+        self._remember(memory)
+        self._step = _step(_Static(rest[0]), networks_form, self._form, delayed)
+
+    def _remember(self, memory: dict[str, Any]) -> None:
+        leaves, self._form = jax.tree.flatten(memory)
+        self._last = next(n for n, leaf in enumerate(leaves) if leaf is memory["last"])
+        # In arrays of its own, because a step uses up those that it is given.
+        self._remembered: Leaves = tuple(jnp.array(leaf) for leaf in leaves)
+        self._steps = int(memory["steps"])  # once more, where it is at hand
+
+    @property
+    def _memory(self) -> dict[str, Any]:
+        return jax.tree.unflatten(self._form, self._remembered)
 
     @property
     def steps(self) -> int:
         """Observations so far."""
-        return int(self._memory["steps"])
+        return self._steps
 
     def _inputs(self, observation: Any) -> tuple[np.ndarray, np.ndarray]:
         """The inputs of all lanes, and in which of them anything is known."""
@@ -110,6 +140,11 @@ class Stream:
                 raise UserError(f"stream: expected one of the text's {schema.text} for each lane")
             numbers = schema.vocabulary.number([one[0] for one in symbols])
             return numbers, np.ones(lanes, bool)
+        return schema.encode(self._rows(observation))
+
+    def _rows(self, observation: Any) -> Any:
+        """The values of all lanes as they were given: a table, or an array `(lanes, columns)`."""
+        schema, lanes = self._estimator.schema_, self._lanes
         if schema.form == "table":
             given = [observation] if self._single else observation
             table = given if isinstance(given, pd.DataFrame) else pd.DataFrame(list(given))
@@ -117,7 +152,7 @@ class Stream:
                 raise UserError(
                     f"stream: expected {lanes} rows, one for each lane, got {len(table)}"
                 )
-            return schema.encode(table)
+            return table
         try:
             values = np.asarray(observation, np.float64)
         except (TypeError, ValueError):
@@ -126,7 +161,7 @@ class Stream:
         if values.size != wanted[0] * wanted[1]:
             shown = f"{wanted[1]} numbers" if self._single else f"shape {wanted}"
             raise UserError(f"stream: expected {shown} an observation, got shape {values.shape}")
-        return schema.encode(values.reshape(wanted))
+        return values.reshape(wanted)
 
     def feed(self, observation: Any) -> Any:
         """Go on by one observation; returns the answer after it.
@@ -143,13 +178,20 @@ class Stream:
         x, known = self._inputs(observation)
         if self._estimator.each_step:
             known = np.ones_like(known)
-        self._memory = _step(self._static, self._arrays, self._memory, x, known)
-        answer = self._estimator.decoded(np.asarray(self._memory["last"]))
+        answer = self._estimator.decoded(self._advance(x, known))
         return answer[0] if self._single else answer
+
+    def _advance(self, x: np.ndarray, known: np.ndarray) -> np.ndarray:
+        """The networks' outputs `(networks, lanes, outputs)` after another observation."""
+        self._remembered = self._step(self._arrays, self._remembered, x, known)
+        self._steps += 1
+        return np.asarray(self._remembered[self._last])
 
     def fork(self) -> Self:
         """Another stream that has been fed the same, and goes its own way from here."""
-        return copy.copy(self)
+        made = copy.copy(self)
+        made._remember(self._memory)
+        return made
 
     def save(self, path: Path | str) -> None:
         """Write all that it remembers to a file, as safetensors, for `model.stream(path)`."""
@@ -173,7 +215,7 @@ class Stream:
         arrays = parse_tensors(str(path), content)
         if not np.array_equal(arrays.pop("model", np.zeros(0, np.uint8)), self._mark()):
             raise UserError(f"{path} is not of a stream of this model")
-        self._memory = fill(str(path), self._memory, arrays)
+        self._remember(fill(str(path), self._memory, arrays))
         return self
 
     def _mark(self) -> np.ndarray:

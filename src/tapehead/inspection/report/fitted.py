@@ -51,6 +51,26 @@ class ClusterMap:
 
 
 @dataclass
+class Timeline:
+    """The scores of a sequence, step by step.
+
+    **Attributes:**
+
+    - `name`: of the sequence.
+    - `values`: `(time, columns)`, what was watched.
+    - `surprise`: `(time,)`, from 0 on, NaN where nothing was known.
+    - `limit`: the surprise from which on there is an alarm.
+    - `windows`: the first and last step of each anomaly.
+    """
+
+    name: str
+    values: np.ndarray
+    surprise: np.ndarray
+    limit: float
+    windows: list[tuple[int, int]]
+
+
+@dataclass
 class Fitting:
     """All that the page says and shows.
 
@@ -63,7 +83,7 @@ class Fitting:
     - `curve`: the learning curve, lines with `update`, `loss` and maybe `held_out_loss`.
     - `scores`: the network's beside those of baselines, as a table.
     - `confusion`, `classes`: how often each class was taken for each.
-    - `fans`: forecasts.
+    - `fans`: forecasts; `timelines`: scores of what was watched.
     - `clusters`: a map of them; `samples`: texts that were made up.
     - `scored`: on what the scores are, in words.
     - `command`: repeats it; `settings`: by name.
@@ -85,6 +105,7 @@ class Fitting:
     clusters: ClusterMap | None = None
     samples: list[str] = field(default_factory=list)
     scored: str = "On what was neither learned from nor stopped by."
+    timelines: list[Timeline] = field(default_factory=list)
 
 
 def table(content: Table) -> str:
@@ -174,6 +195,58 @@ def drawn_map(clusters: ClusterMap, *, width: int = 720, height: int = 480) -> s
     )
 
 
+POINTS = 700
+"""Points that a line of a timeline is drawn with, at most; of more steps the extremes are shown."""
+
+
+def drawn_timeline(timeline: Timeline, *, width: int = 720, height: int = 260) -> str:
+    """What was watched, below it the surprise on a logarithmic scale, its limit, the anomalies."""
+    steps = len(timeline.surprise)
+    middle = 0.55 * height
+
+    def x(step: float) -> float:
+        return 8 + (width - 16) * step / max(1, steps - 1)
+
+    def line(values: np.ndarray, low: float, high: float, top: float, bottom: float) -> str:
+        points = []
+        for each in np.array_split(np.arange(steps), min(steps, POINTS // 2)):
+            here = each[np.isfinite(values[each])]
+            ends = {here[values[here].argmin()], here[values[here].argmax()]} if len(here) else {}
+            for n in sorted(ends):
+                y = bottom - (bottom - top) * (values[n] - low) / ((high - low) or 1.0)
+                points.append(f"{x(n):.1f},{y:.1f}")
+        return f'<polyline points="{" ".join(points)}" fill="none" '
+
+    shades = ""
+    for first, last in timeline.windows:
+        left = x(first - 0.5)
+        wide = max(1.5, x(last + 0.5) - left)
+        shades += (
+            f'<rect x="{left:.1f}" y="4" width="{wide:.1f}" height="{height - 8}" '
+            'fill="var(--accent)" opacity="0.22"/>'
+        )
+    above = "".join(
+        line(column, float(np.nanmin(column)), float(np.nanmax(column)), 8, middle - 8)
+        + 'stroke="currentColor" stroke-width="1" opacity="0.6"/>'
+        for column in timeline.values.T
+        if np.isfinite(column).any()
+    )
+    logs, limit = np.log10(1 + timeline.surprise), float(np.log10(1 + timeline.limit))
+    high = max(limit, float(np.nanmax(logs, initial=0)))
+    at = height - 8 - (height - 16 - middle) * limit / (high or 1.0)
+    below = line(logs, 0, high, middle + 8, height - 8)
+    return (
+        f'<svg viewBox="0 0 {width} {height}" role="img" style="width:100%;height:auto" '
+        f'aria-label="{escape(timeline.name)}: {len(timeline.windows)} anomalies in {steps} steps">'
+        + shades
+        + above
+        + below
+        + 'stroke="var(--accent)" stroke-width="1.2"/>'
+        + f'<line x1="8" x2="{width - 8}" y1="{at:.1f}" y2="{at:.1f}" stroke="currentColor" '
+        'stroke-dasharray="4 3" opacity="0.7"/></svg>'
+    )
+
+
 def fitted_page(content: Fitting) -> str:
     """The page: one file that loads nothing."""
     parts = {
@@ -216,6 +289,14 @@ def fitted_page(content: Fitting) -> str:
     if content.samples:
         shown = "".join(f"<pre>{escape(text)}</pre>" for text in content.samples)
         parts["Samples"] = section("samples", "Made up by the network", shown)
+    if content.timelines:
+        shown = "".join(
+            f"<figure>{drawn_timeline(one)}<figcaption><b>{escape(one.name)}.</b> Above what was "
+            "watched, each column on its own scale; below how surprising it was, on a logarithmic "
+            "scale, with the limit dashed. Shaded: anomalies.</figcaption></figure>"
+            for one in content.timelines
+        )
+        parts["Timelines"] = section("timelines", "Scores over time", shown)
     rows = [[name, value] for name, value in content.settings.items()]
     parts["Again"] = section(
         "again",
