@@ -30,7 +30,8 @@ ROOMS: dict[str, set[str]] = {
     "inspection": CORE
     | {"cells", "memory", "datasets", "generation", "tasks", "models", "training"},
     "testing": CORE | {"cells", "memory", "learning", "tasks", "models", "estimators"},
-    "estimators": CORE | {"cells", "learning", "datasets", "tasks", "models", "training"},
+    "estimators": CORE
+    | {"cells", "networks", "learning", "datasets", "tasks", "models", "training", "generation"},
     "comparison": CORE | {"tasks", "models", "training", "inspection"},
     "cli": CORE
     | {"learning", "datasets", "tasks", "models", "training", "inspection", "comparison"}

@@ -17,6 +17,7 @@ COMMANDS = {
     "predict": "print what a fitted model says about a table",
     "watch": "print scores and alarms for observations as they come in on standard input",
     "inspect": "print what a fitted model is, and what it reads",
+    "export": "write a fitted model as StableHLO or ONNX, to run without tapehead",
     "compare": "train several models on one task under the same budget, with one table and figure",
     "report": "write a run's report.html anew",
     "list": "list the tasks, models, rules or optimizers there are",

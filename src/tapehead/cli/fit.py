@@ -9,7 +9,7 @@ from typing import Any
 from tapehead.cli.options import NUMBER, TEXT, WHOLE, Parser, one_of
 from tapehead.errors import UserError, within
 
-KINDS = ("classify", "regress", "forecast", "detect")
+KINDS = ("classify", "regress", "forecast", "detect", "cluster", "generate")
 
 
 def parser() -> Parser:
@@ -23,7 +23,12 @@ def parser() -> Parser:
         "anomalies, any of them: without --id and with --time, all rows are one series.",
     )
     made.add_argument("kind", metavar="KIND", type=one_of(KINDS), help=", ".join(KINDS))
-    made.add_argument("data", metavar="DATA", type=Path, help="a .csv, .csv.gz or .parquet file")
+    made.add_argument(
+        "data",
+        metavar="DATA",
+        type=Path,
+        help="a .csv, .csv.gz or .parquet file; to generate, also .txt or .txt.gz",
+    )
     made.option("--out", metavar="MODEL", type=Path, required=True, help="the model's folder")
     made.option("--target", metavar="COLUMN", nargs="+", help="what is to be told or forecast")
     made.option("--id", metavar="COLUMN", help="of which sequence or series a row is")
@@ -34,6 +39,13 @@ def parser() -> Parser:
     made.option("--season", metavar="N", type=WHOLE, default=1, help="steps in a season")
     made.option("--past", metavar="COLUMN", nargs="+", default=[], help="known up to now")
     made.option("--future", metavar="COLUMN", nargs="+", default=[], help="known ahead")
+    made.option("--clusters", metavar="N", type=WHOLE, help="how many (default: by silhouette)")
+    made.option(
+        "--by",
+        type=one_of(("line", "text")),
+        default="line",
+        help="whether each line of a .txt file is to be imitated, or all of it (default: line)",
+    )
     made.option("--model", metavar="NAME", type=TEXT, help="lstm, gru, mingru, dnc, ...")
     made.option(
         "--size", type=one_of(("small", "medium", "large")), default="medium", help="of the network"
@@ -76,8 +88,16 @@ def run(args: Sequence[str]) -> int:
     from tapehead.estimators.tables import read_table
 
     expect_replaceable(given.out)
-    table = read_table(given.data)
     command = shlex.join(["tapehead", "fit", *args])
+    if given.kind == "generate":
+        from tapehead.cli.fit_generate import generate
+
+        return generate(given, command)
+    table = read_table(given.data)
+    if given.kind == "cluster":
+        from tapehead.cli.fit_cluster import cluster
+
+        return cluster(given, table, command)
     if given.kind == "forecast":
         return forecast(given, table, command)
     if given.kind == "detect":

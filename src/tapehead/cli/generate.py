@@ -1,4 +1,4 @@
-"""`tapehead generate RUN`: text or music that a trained network makes up."""
+"""`tapehead generate RUN`: text, music or numbers that a trained network makes up."""
 
 import sys
 from argparse import Namespace
@@ -20,10 +20,11 @@ def parser() -> Parser:
     made = Parser(
         "generate",
         "RUN [options]",
-        "Let a run's network go on by itself: text is printed as it comes, music is written to a "
-        "MIDI file and drawn as a piano roll beside real music.",
+        "Let a run's network, or a model of `tapehead fit generate`, go on by itself: text is "
+        "printed as it comes, music is written to a MIDI file and drawn as a piano roll beside "
+        "real music.",
     )
-    made.add_argument("run", metavar="RUN", type=Path, help="the run's folder")
+    made.add_argument("run", metavar="RUN", type=Path, help="the run's or the model's folder")
     made.option(
         "--prompt",
         metavar="TEXT",
@@ -43,6 +44,9 @@ def parser() -> Parser:
         "likeliest (default: 0.8 for text, 1 for music)",
     )
     made.option("--seed", metavar="N", type=WHOLE, default=0, help="decides the draws (default: 0)")
+    made.option(
+        "--count", metavar="N", type=WHOLE, help="sequences that a model makes up (default: 1)"
+    )
     made.option(
         "--network",
         metavar="N",
@@ -65,6 +69,13 @@ def run(args: Sequence[str]) -> int:
     given = parser().read(args)
 
     within("generate", 0, 2**32 - 1, seed=given.seed)
+    if (given.run / "config.json").is_file() and find_spec("sklearn") is not None:
+        from tapehead.estimators.files import holds_estimator
+
+        if holds_estimator(given.run):
+            return imitated(given)
+    if given.count is not None:
+        raise UserError("generate: --count is for models of `tapehead fit generate`")
     run = Run.open(given.run)
     within("generate", 1, run.config.seeds, network=given.network)
     model = run.model(given.network - 1)
@@ -77,6 +88,37 @@ def run(args: Sequence[str]) -> int:
             f"shakespeare, text or jsb-chorales"
         )
     return text(run, model, given)
+
+
+def imitated(given: Namespace) -> int:
+    """Print sequences that a fitted generator makes up, one after another."""
+    from tapehead.estimators import SequenceGenerator, load
+
+    model = load(given.run)
+    if not isinstance(model, SequenceGenerator):
+        raise UserError(
+            f"generate: {given.run} is a {model.kind}; fit a generator: tapehead fit generate"
+        )
+    if given.out is not None:
+        raise UserError("generate: --out is for music; add > FILE to keep what is printed")
+    prompt = given.prompt
+    if prompt is not None and model.alphabet_.kind == "numbers":
+        try:
+            prompt = [float(word) for word in prompt.split(",")]
+        except ValueError:
+            raise UserError(
+                f"generate: --prompt must be numbers like 1,2.5, got '{prompt}'"
+            ) from None
+    made = model.generate(
+        1 if given.count is None else given.count,
+        prompt=prompt,
+        temperature=0.8 if given.temperature is None else given.temperature,
+        length=500 if given.length is None else given.length,
+        random_state=given.seed,
+    )
+    for one in made:
+        print(one if isinstance(one, str) else ",".join(f"{x:g}" for x in one))
+    return 0
 
 
 def text(run: Run, model: Cell, given: Namespace) -> int:

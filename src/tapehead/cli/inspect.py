@@ -17,7 +17,13 @@ def run(args: Sequence[str]) -> int:
     """The command; returns the exit status."""
     given = parser().read(args)
     from tapehead.cli.tables import plain_table, show
-    from tapehead.estimators import AnomalyDetector, Forecaster, load
+    from tapehead.estimators import (
+        AnomalyDetector,
+        Forecaster,
+        SequenceClusterer,
+        SequenceGenerator,
+        load,
+    )
 
     model = load(given.model)
     size = sum(x.size for x in model.weights_.values())
@@ -35,12 +41,16 @@ def run(args: Sequence[str]) -> int:
             ["looks back on", str(model.lookback_)],
             ["quantiles", ", ".join(map(str, model.levels))],
         ]
+    elif isinstance(model, SequenceGenerator):
+        rows += [["reads", model.alphabet_.kind], ["symbols", str(len(model.alphabet_) - 2)]]
     else:
         schema = model.schema_
         rows += [["reads", schema.form], ["columns", ", ".join(schema.names[:30])]]
         rows += [[f"categories of {n}", ", ".join(c)] for n, c in schema.categories.items()]
         if hasattr(model, "classes_"):
             rows.append(["classes", ", ".join(map(str, model.classes_))])
+        if isinstance(model, SequenceClusterer):
+            rows.append(["clusters", str(model.n_clusters_)])
     if isinstance(model, AnomalyDetector):
         from tapehead.cli.fit_detect import limit_of
 

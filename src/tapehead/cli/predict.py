@@ -29,7 +29,14 @@ def run(args: Sequence[str]) -> int:
     import numpy as np
     import pandas as pd
 
-    from tapehead.estimators import AnomalyDetector, Forecaster, SequenceClassifier, load
+    from tapehead.estimators import (
+        AnomalyDetector,
+        Forecaster,
+        SequenceClassifier,
+        SequenceClusterer,
+        SequenceGenerator,
+        load,
+    )
     from tapehead.estimators.tables import read_table, written
 
     model = load(given.model)
@@ -38,6 +45,10 @@ def run(args: Sequence[str]) -> int:
         future = None if given.future is None else read_table(given.future)
         print(written(model.forecast(table, future), given.out), end="")
         return 0
+    if isinstance(model, SequenceGenerator):
+        raise UserError(
+            f"predict: {given.model} makes up sequences: run tapehead generate {given.model}"
+        )
     if given.future is not None:
         raise UserError("predict: --future is for forecasters")
     if table is None:
@@ -48,6 +59,9 @@ def run(args: Sequence[str]) -> int:
         chances = model.predict_proba(table)
         told = {"prediction": model.classes_[chances.argmax(axis=1)]}
         told |= {f"p({name})": chances[:, n] for n, name in enumerate(model.classes_)}
+    elif isinstance(model, SequenceClusterer):
+        apart = model.transform(table)
+        told = {"cluster": apart.argmin(axis=1), "distance": apart.min(axis=1)}
     elif isinstance(model, AnomalyDetector) and keys is not None:
         from tapehead.cli.fit_detect import of_rows
 

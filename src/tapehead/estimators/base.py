@@ -3,6 +3,7 @@
 import abc
 import math
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any, NamedTuple, Self
 
 import jax
@@ -10,8 +11,10 @@ import numpy as np
 import pandas as pd
 from sklearn.model_selection import train_test_split
 from sklearn.utils import check_random_state
+from sklearn.utils.validation import check_is_fitted
 
 from tapehead.errors import UserError
+from tapehead.estimators.export import What, export
 from tapehead.estimators.network import recipe
 from tapehead.estimators.reading import Raw, Read, expect_column
 from tapehead.estimators.schema import Schema, symbols_of
@@ -266,6 +269,31 @@ class SequenceEstimator(SequenceReader):
     def _rescale(self, y: list[np.ndarray], weights: np.ndarray) -> None:
         """Learn the answers' scale from those of the training part; by default there is none."""
 
+    def export(self, path: Path | str, *, what: What = "batch") -> None:
+        """Write what the networks compute to a file that needs neither tapehead nor this estimator.
+
+        `heartbeats.stablehlo` is read by `jax.export.deserialize`, `heartbeats.onnx` by any runtime
+        of ONNX; beside it `heartbeats.onnx.json` says what goes in and comes out. Scales,
+        indicators and probabilities are part of it. The function is, with any number of sequences
+        and steps,
+
+        - for `"batch"`, `(x, present) -> answers`, with x `(batch, time, columns)`, NaN where a
+          value is missing and the place of a category among those of its column, or symbols
+          `(batch, time)`; and present `(batch, time)`, False on padding;
+        - for `"step"`, `(x, start, *state) -> (answers, *state)`, with x of one step, and start
+          `(batch,)`, True where a new sequence begins; what the state held there does not matter.
+
+        **Arguments:**
+
+        - `path`: the file, whose name ends in `.stablehlo` or `.onnx`.
+        - `what`: `"batch"` or `"step"`.
+
+        **Raises:** `UserError` for a network that has no single step, for what the converter to
+        ONNX cannot convert or gives other numbers for, and for a file that cannot be written.
+        """
+        check_is_fitted(self, "weights_")
+        export(self, path, what)
+
     def _pass(self, X: Any, y: Any, sample_weight: Any, *, first: bool, learn: bool) -> Self:
         """Go over some sequences once, from where the networks stand: `partial_fit`.
 
@@ -339,8 +367,8 @@ class SequenceEstimator(SequenceReader):
         return read, found
 
     @abc.abstractmethod
-    def decoded(self, outputs: np.ndarray) -> np.ndarray:
-        """Answers from the networks' outputs `(networks, *batch, outputs)`."""
+    def decoded(self, outputs: Any) -> Any:
+        """Answers from the networks' outputs `(networks, *batch, outputs)`, in NumPy or in JAX."""
 
     def task(self) -> Given:
         """The task of which the answers are the targets."""

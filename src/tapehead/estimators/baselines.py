@@ -1,5 +1,6 @@
 """What networks are measured against."""
 
+from collections import Counter
 from typing import Any
 
 import numpy as np
@@ -48,6 +49,34 @@ def scores(
     else:
         made["the mean"] = DummyRegressor()
     return {name: model.fit(features, y).score(asked, y_test) for name, model in made.items()}
+
+
+def ngram_bits(
+    train: list[np.ndarray], test: list[np.ndarray], *, symbols: int, order: int
+) -> float:
+    """Bits by symbol of the test by an n-gram model learned from the rest.
+
+    The probability of a symbol s after a context c of `order` − 1 symbols is that after a shorter
+    one, moved towards how often it was seen: p(s | c) = (n(c, s) + p(s | shorter)) / (n(c) + 1);
+    without any context, towards all symbols being as likely.
+    """
+    seen: Counter[tuple[int, ...]] = Counter()
+    after: Counter[tuple[int, ...]] = Counter()
+    for sequence in train:
+        for end in range(1, len(sequence)):
+            for size in range(min(order, end + 1)):
+                context = tuple(sequence[end - size : end])
+                seen[(*context, sequence[end])] += 1
+                after[context] += 1
+    bits, count = 0.0, 0
+    for sequence in test:
+        for end in range(1, len(sequence)):
+            chance = 1 / symbols
+            for size in range(min(order, end + 1)):
+                context = tuple(sequence[end - size : end])
+                chance = (seen[(*context, sequence[end])] + chance) / (after[context] + 1)
+            bits, count = bits - float(np.log2(chance)), count + 1
+    return bits / max(count, 1)
 
 
 def plain_scores(scale: Scale, sequences: list[np.ndarray]) -> np.ndarray:

@@ -186,9 +186,10 @@ class SequenceClassifier(ClassifierMixin, SequenceEstimator):
         super().learn_from(data)
         self.classes_ = array_from_json(data["classes"])
 
-    def decoded(self, outputs: np.ndarray) -> np.ndarray:
+    def decoded(self, outputs: Any) -> Any:
         """Probabilities from logits, the mean over the networks."""
-        apart = np.exp(outputs - outputs.max(axis=-1, keepdims=True))
+        xp = outputs.__array_namespace__()
+        apart = xp.exp(outputs - outputs.max(axis=-1, keepdims=True))
         return (apart / apart.sum(axis=-1, keepdims=True)).mean(axis=0)
 
     def _probabilities(self, X: Any) -> list[np.ndarray]:

@@ -24,6 +24,7 @@ from tapehead.training.config import part_from_json, part_to_json
 from tapehead.training.run import WEIGHTS, check_schema
 from tapehead.training.storage import (
     parse_tensors,
+    read_object,
     read_sealed,
     replace_folder,
     sealed,
@@ -107,6 +108,14 @@ def array_to_json(array: np.ndarray) -> dict[str, Any]:
 def array_from_json(data: Any) -> np.ndarray:
     """The other way."""
     return np.array(data["values"], dtype=np.dtype(data["dtype"]))
+
+
+def holds_estimator(path: Path) -> bool:
+    """Whether a folder is that of an estimator, whole or damaged, and not of a run."""
+    try:
+        return read_object(path / CONFIG).get("format") == FORMAT
+    except (UserError, OSError):
+        return False
 
 
 def read(path: Path | str, kinds: Registry[Any], cell: Cell | None = None) -> Any:

@@ -142,10 +142,10 @@ class SequenceRegressor(RegressorMixin, SequenceEstimator):
         super().learn_from(data)
         self.scale_, self.flat_ = Scale.from_json(data["scale"]), bool(data["flat"])
 
-    def decoded(self, outputs: np.ndarray) -> np.ndarray:
+    def decoded(self, outputs: Any) -> Any:
         """Values on their own scale, the mean over the networks."""
-        values = self.scale_.undo(outputs.mean(axis=0, dtype=np.float64))
-        return values[..., 0] if self.flat_ else values
+        values = self.scale_.undo(outputs.mean(axis=0))
+        return values.squeeze(axis=-1) if self.flat_ else values
 
     def predict(self, X: Any) -> Any:
         """The numbers: `(samples,)` or `(samples, values)`; for each step if `each_step`.

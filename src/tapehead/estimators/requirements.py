@@ -5,13 +5,13 @@ import importlib.util
 from tapehead.errors import UserError
 
 
-def expect_installed(*packages: str) -> None:
-    """Refuse to go on without the packages, with the command that installs them."""
+def expect_installed(extra: str, *packages: str) -> None:
+    """Refuse to go on without the packages, with the command that installs their extra."""
     missing = [name for name in packages if importlib.util.find_spec(name) is None]
     if missing:
         raise UserError(
-            f"estimators: {' and '.join(missing)} missing; run: pip install 'tapehead[estimators]'"
+            f"estimators: {' and '.join(missing)} missing; run: pip install 'tapehead[{extra}]'"
         )
 
 
-expect_installed("sklearn", "pandas")
+expect_installed("estimators", "sklearn", "pandas")

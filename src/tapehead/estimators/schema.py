@@ -51,13 +51,15 @@ class Scale:
         flat = deviation <= 1e-10 * np.maximum(np.abs(mean), 1e-300)
         return cls(mean, np.where(flat, 1.0, deviation))
 
-    def apply(self, values: np.ndarray) -> np.ndarray:
-        """The values on this scale."""
-        return (values - self.mean) / self.deviation
+    def apply(self, values: Any) -> Any:
+        """The values on this scale, in NumPy or in JAX."""
+        xp = values.__array_namespace__()
+        return (values - xp.asarray(self.mean)) / xp.asarray(self.deviation)
 
-    def undo(self, values: np.ndarray) -> np.ndarray:
-        """The values as they were."""
-        return values * self.deviation + self.mean
+    def undo(self, values: Any) -> Any:
+        """The values as they were, in NumPy or in JAX."""
+        xp = values.__array_namespace__()
+        return values * xp.asarray(self.deviation) + xp.asarray(self.mean)
 
     def to_json(self) -> dict[str, Any]:
         """As JSON data."""
@@ -239,22 +241,47 @@ class Schema:
             assert self.vocabulary is not None
             numbers = self.vocabulary.number(symbols_of(sequence, self.text))
             return numbers, np.ones(len(numbers), bool)
-        values = self.numbers(sequence)
-        absent = np.isnan(values)
-        parts = [np.where(absent, 0, self.scale.apply(values))]
-        known = np.any(~absent, axis=1)
+        values, known = self.coded(self.columns(sequence))
+        return values.astype(np.float32), known
+
+    def columns(self, sequence: Raw) -> Float[np.ndarray, "time columns"]:
+        """All columns as numbers, NaN where something is missing.
+
+        A category is its place among those of its column, or -1 if it is none of them.
+        """
+        numbers = self.numbers(sequence)
+        if not self.categories:
+            return numbers
+        assert isinstance(sequence, pd.DataFrame)
+        table, rest, made = self._matched(sequence), iter(numbers.T), []
+        for name, column in zip(self.names, table.columns, strict=True):
+            if name not in self.categories:
+                made.append(next(rest))
+                continue
+            given: Any = table[column]
+            text = np.where(given.isna(), "", given.astype(object).map(str))
+            places = {category: place for place, category in enumerate(self.categories[name])}
+            found = np.array([places.get(one, -1) for one in text], np.float64)
+            made.append(np.where(given.isna(), np.nan, found))
+        return np.stack(made, axis=1)
+
+    def coded(self, values: Any) -> tuple[Any, Any]:
+        """Inputs from `columns`, and where anything is known, `(*axes,)`; in NumPy or in JAX."""
+        xp = values.__array_namespace__()
+        columns = xp.split(values, len(self.names), axis=-1) if self.categories else []
+        parts = [c for n, c in zip(self.names, columns, strict=False) if n not in self.categories]
+        numbers, known = values, xp.any(~xp.isnan(values), axis=-1)
         if self.categories:
-            assert isinstance(sequence, pd.DataFrame)
-            table = self._matched(sequence)
-            for name, column in zip(self.names, table.columns, strict=True):
-                if name in self.categories:
-                    given: Any = table[column]
-                    text = np.where(given.isna(), "", given.astype(object).map(str))
-                    parts.append(text[:, None] == np.array(self.categories[name], object))
-                    known = known | given.notna().to_numpy()
+            numbers = xp.concatenate(parts, axis=-1) if parts else values[..., :0]
+        absent = xp.isnan(numbers)
+        parts = [xp.where(absent, 0.0, self.scale.apply(numbers))]
+        for name, column in zip(self.names, columns, strict=False):
+            if name in self.categories:
+                places = xp.arange(len(self.categories[name]), dtype=values.dtype)
+                parts.append(xp.asarray(column == places, dtype=values.dtype))
         if self.missing == "indicator":
-            parts.append(absent)
-        return np.concatenate(parts, axis=1, dtype=np.float32), known
+            parts.append(xp.asarray(absent, dtype=values.dtype))
+        return xp.concatenate(parts, axis=-1), known
 
     def to_json(self) -> dict[str, Any]:
         """As JSON data."""

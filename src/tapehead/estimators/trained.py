@@ -15,6 +15,7 @@ from sklearn.utils.validation import check_is_fitted
 from tapehead.cell import Cell
 from tapehead.errors import UserError, at_least
 from tapehead.estimators.files import write
+from tapehead.estimators.hub import push
 from tapehead.estimators.network import skeleton
 from tapehead.learning import BPTT
 from tapehead.models import Model
@@ -163,3 +164,22 @@ class Trained(BaseEstimator, abc.ABC):
         """
         check_is_fitted(self, "weights_")
         write(self, path, **more)
+
+    def push_to_hub(self, repo: str, *, private: bool = False, token: str | None = None) -> str:
+        """Write the fitted estimator to a repository of Hugging Face, which is made if need be.
+
+        `pip install 'tapehead[hub]'` brings what it takes; `hf auth login`, or a `token`, says who
+        you are. `tapehead.estimators.from_hub` reads it.
+
+        **Arguments:**
+
+        - `repo`: such as `"somebody/heartbeats"`.
+        - `private`: whether only you may see a repository that is made.
+        - `token`: instead of the one you logged in with.
+
+        **Returns:** its address.
+
+        **Raises:** `UserError` if the library is missing, the network fails, or you may not.
+        """
+        check_is_fitted(self, "weights_")
+        return push(self, repo, private=private, token=token)

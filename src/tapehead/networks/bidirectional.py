@@ -25,7 +25,7 @@ def mirror(
 
     - `mask`, `starts`: as in `Cell.unroll`.
     """
-    time = len(mask)
+    time = mask.shape[0]
     # Steps that are no padding, counted along time: so far, before this sequence began, and when
     # it has ended.
     count = jnp.cumsum(mask, axis=0, dtype=jnp.int32)

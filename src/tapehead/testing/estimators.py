@@ -30,8 +30,9 @@ def check_estimator(estimator: Any) -> None:
 
     **Arguments:**
 
-    - `estimator`: a classifier or regressor that is not fitted, with one answer for a sequence, an
-        integer `random_state` and settings that make it quick to fit: it is fitted twice.
+    - `estimator`: a classifier, a regressor or a transformer that is not fitted, with one answer
+        for a sequence, an integer `random_state` and settings that make it quick to fit: it is
+        fitted twice.
 
     **Raises:** `AssertionError` that names what failed.
     """
@@ -53,7 +54,9 @@ def check_estimator(estimator: Any) -> None:
         np.testing.assert_array_equal(before, after, "fit changed its data")
 
     def answer(model: Any, X: Any) -> np.ndarray:
-        return model.predict_proba(X) if is_classifier(model) else model.predict(X)
+        if is_classifier(model):
+            return model.predict_proba(X)
+        return model.transform(X) if hasattr(model, "transform") else model.predict(X)
 
     whole = answer(fitted, ragged)
     _check_shapes(fitted, ragged, whole)
@@ -79,7 +82,9 @@ def check_estimator(estimator: Any) -> None:
 
 def _check_shapes(fitted: Any, X: Any, whole: np.ndarray) -> None:
     """One answer for each sequence."""
-    assert fitted.predict(X).shape == (COUNT,), "predict gives one answer for each sequence"
+    assert len(whole) == COUNT, "there is one answer for each sequence"
+    if hasattr(fitted, "predict"):
+        assert fitted.predict(X).shape == (COUNT,), "predict gives one answer for each sequence"
     assert np.isfinite(whole).all(), "an answer is not finite"
     assert fitted.n_features_in_ == COLUMNS, "n_features_in_ is the number of columns"
     if hasattr(fitted, "classes_"):
@@ -113,19 +118,21 @@ def _check_stream(fitted: Any, X: list[np.ndarray], whole: np.ndarray) -> None:
 
 def _check_refusals(fitted: Any, X: list[np.ndarray], y: np.ndarray) -> None:
     """Each mistake is told in one line."""
+    answer = fitted.transform if hasattr(fitted, "transform") else fitted.predict
     wide = [np.pad(x, [(0, 0), (0, 1)]) for x in X]
     infinite = [*X[:-1], np.full((3, COLUMNS), np.inf)]
     cases: dict[str, Callable[[], Any]] = {
-        "another number of columns": lambda: fitted.predict(wide),
-        "an empty sequence": lambda: fitted.predict([*X, np.zeros((0, COLUMNS))]),
-        "no sequences": lambda: fitted.predict([]),
-        "infinity": lambda: fitted.predict(infinite),
-        "text": lambda: fitted.predict(["one", "two"]),
-        "rows of numbers": lambda: fitted.predict(np.zeros((3, 4))),
-        "four axes": lambda: fitted.predict(np.zeros((3, 4, COLUMNS, 1))),
-        "too few answers": lambda: fitted.fit(X, y[:-1]),
-        "too few weights": lambda: fitted.fit(X, y, sample_weight=np.ones(3)),
+        "another number of columns": lambda: answer(wide),
+        "an empty sequence": lambda: answer([*X, np.zeros((0, COLUMNS))]),
+        "no sequences": lambda: answer([]),
+        "infinity": lambda: answer(infinite),
+        "text": lambda: answer(["one", "two"]),
+        "rows of numbers": lambda: answer(np.zeros((3, 4))),
+        "four axes": lambda: answer(np.zeros((3, 4, COLUMNS, 1))),
     }
+    if not hasattr(fitted, "transform"):
+        cases["too few answers"] = lambda: fitted.fit(X, y[:-1])
+        cases["too few weights"] = lambda: fitted.fit(X, y, sample_weight=np.ones(3))
     for name, call in cases.items():
         _refused(name, call)
 

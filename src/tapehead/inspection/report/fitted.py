@@ -35,6 +35,22 @@ class Fan:
 
 
 @dataclass
+class ClusterMap:
+    """Sequences as points of a plane, and the clusters that they are in.
+
+    **Attributes:**
+
+    - `points`: `(sequences, 2)`.
+    - `labels`: the cluster of each, from 0; below 0 where it is in none.
+    - `shown`: how much of the vectors' variance the plane shows.
+    """
+
+    points: np.ndarray
+    labels: np.ndarray
+    shown: float
+
+
+@dataclass
 class Timeline:
     """The scores of a sequence, step by step.
 
@@ -68,6 +84,8 @@ class Fitting:
     - `scores`: the network's beside those of baselines, as a table.
     - `confusion`, `classes`: how often each class was taken for each.
     - `fans`: forecasts; `timelines`: scores of what was watched.
+    - `clusters`: a map of them; `samples`: texts that were made up.
+    - `scored`: on what the scores are, in words.
     - `command`: repeats it; `settings`: by name.
     """
 
@@ -84,6 +102,9 @@ class Fitting:
     confusion: list[list[int]] = field(default_factory=list)
     classes: list[str] = field(default_factory=list)
     fans: list[Fan] = field(default_factory=list)
+    clusters: ClusterMap | None = None
+    samples: list[str] = field(default_factory=list)
+    scored: str = "On what was neither learned from nor stopped by."
     timelines: list[Timeline] = field(default_factory=list)
 
 
@@ -145,6 +166,32 @@ def drawn_fan(fan: Fan, *, width: int = 720, height: int = 240) -> str:
         + line(points(past, fan.after), ink + ' stroke-dasharray="3 3"')
         + line(points(past, fan.quantiles[:, fan.middle]), accent)
         + "</svg>"
+    )
+
+
+def drawn_map(clusters: ClusterMap, *, width: int = 720, height: int = 480) -> str:
+    """Clusters as a picture: a point for each sequence, and each cluster's number at its middle."""
+    low, high = clusters.points.min(axis=0), clusters.points.max(axis=0)
+    apart = np.where(high > low, high - low, 1)
+    places = 12 + (clusters.points - low) / apart * [width - 24, height - 24]
+    count = int(clusters.labels.max(initial=-1)) + 1
+    marks = []
+    for label in range(-1, count):
+        here = places[clusters.labels == label]
+        # Hues a golden angle apart, so that neighbours differ however many there are.
+        paint = "currentColor" if label < 0 else f"hsl({label * 137.5 % 360:.0f} 65% 50%)"
+        dots = "".join(f'<circle cx="{x:.1f}" cy="{y:.1f}" r="3"/>' for x, y in here)
+        marks.append(f'<g fill="{paint}" opacity="0.6">{dots}</g>')
+    for label in range(count):
+        x, y = np.median(places[clusters.labels == label], axis=0)
+        marks.append(
+            f'<text x="{x:.1f}" y="{y:.1f}" text-anchor="middle" font-size="20" font-weight="700" '
+            'fill="currentColor" stroke="var(--page, Canvas)" stroke-width="4" paint-order="stroke"'
+            f">{label}</text>"
+        )
+    return (
+        f'<svg viewBox="0 0 {width} {height}" role="img" style="width:100%;height:auto" '
+        f'aria-label="{len(places)} sequences in {count} clusters">{"".join(marks)}</svg>'
     )
 
 
@@ -216,7 +263,7 @@ def fitted_page(content: Fitting) -> str:
         "Scores": section(
             "scores",
             "Scores beside baselines",
-            lead("On what was neither learned from nor stopped by."),
+            lead(escape(content.scored)),
             table(content.scores),
         ),
     }
@@ -231,6 +278,17 @@ def fitted_page(content: Fitting) -> str:
             for fan in content.fans
         )
         parts["Forecasts"] = section("forecasts", "Forecasts", shown)
+    if content.clusters is not None:
+        parts["Clusters"] = section(
+            "clusters",
+            "Cluster map",
+            f"<figure>{drawn_map(content.clusters)}<figcaption><b>Every point is a sequence</b>, "
+            "where its vector lies in the plane in which vectors differ most, which shows "
+            f"{content.clusters.shown:.0%} of their variance.</figcaption></figure>",
+        )
+    if content.samples:
+        shown = "".join(f"<pre>{escape(text)}</pre>" for text in content.samples)
+        parts["Samples"] = section("samples", "Made up by the network", shown)
     if content.timelines:
         shown = "".join(
             f"<figure>{drawn_timeline(one)}<figcaption><b>{escape(one.name)}.</b> Above what was "
