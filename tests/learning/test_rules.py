@@ -47,9 +47,13 @@ def test_every_rule_is_checked():
     assert all(type(rule) is RULES[name] for name, rule in CASES.items())
 
 
-@pytest.mark.parametrize("name", ["bptt", "truncated-bptt"])
+@pytest.mark.parametrize("name", ["bptt", pytest.param("truncated-bptt", marks=pytest.mark.slow)])
 def test_conformance(name):
     check_rule(CASES[name])
+
+
+def test_conformance_of_windows():
+    check_rule(CASES["truncated-bptt"], models={"elman": small_models()["elman"]})
 
 
 FORWARD = [name for name in CASES if not name.endswith("bptt")]
