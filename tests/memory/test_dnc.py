@@ -233,6 +233,7 @@ def test_one_slot_of_one_number():
     assert not np.any(states.link)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "options",
     [
@@ -241,7 +242,6 @@ def test_one_slot_of_one_number():
             {"controller": "feedforward", "interface_norm": True, "bypass_dropout": 0.5}
             | EVERYTHING,
             id="everything else",
-            marks=SLOW,
         ),
     ],
 )

@@ -43,7 +43,7 @@ def test_solved_with_random_settings(draw):
 
 def test_episodes_are_what_they_should_be():
     task = Omniglot("test", min_classes=2, max_classes=4, labels=7, sightings=6)
-    inputs, targets, weights, mask, _ = drawn(task, 40, 3, NAMED)
+    inputs, targets, weights, mask = drawn(task, 40, 3, NAMED)[:4]
     lengths, seen, labels, firsts = set(), set(), set(), set()
     for b in range(40):
         steps = mask[:, b].sum()

@@ -20,7 +20,7 @@ def check_task(task: Task, *, batch: int = 8, data: Any = None) -> None:
 
     - It is a frozen, hashable dataclass of settings that survive JSON.
     - Batches have the stated shapes and types, are finite, weigh nothing on padding, and follow
-      from the key alone, the same with and without `jit`.
+      from the key alone, the same whenever they are compiled.
     - The loss is per step, finite, and nothing for the right answer; so say the metrics, which
       lie in their ranges and ignore what has no weight.
     - Tasks that draw sequences without end have a solver that finds the targets from inputs and
@@ -43,7 +43,8 @@ def check_task(task: Task, *, batch: int = 8, data: Any = None) -> None:
     other = sample(jax.random.key(1), batch, data)
     check_settings(task)
     check_sequences(task, sequences, batch)
-    check_randomness(sequences, task.sample(jax.random.key(0), batch, data), other)
+    again = jax.jit(lambda key: task.sample(key, batch, data))(jax.random.key(0))
+    check_randomness(sequences, again, other)
     check_loss(task, sequences)
     check_metrics(task, sequences)
     if task.size(data) is None:
@@ -113,14 +114,14 @@ def check_sequences(task: Task, sequences: Sequences, batch: int) -> None:
         assert np.all(np.where(mask, 0, weights) == 0), "weights: must be 0 on padding"
 
 
-def check_randomness(sequences: Sequences, plain: Sequences, other: Sequences) -> None:
-    """The key alone decides: `plain` has the same, without `jit`, and `other` has another."""
-    for name, a, b in zip(Sequences._fields, plain, sequences, strict=True):
+def check_randomness(sequences: Sequences, again: Sequences, other: Sequences) -> None:
+    """The key alone decides: `again`, compiled anew, has the same, and `other` has another."""
+    for name, a, b in zip(Sequences._fields, again, sequences, strict=True):
         if a is None or b is None:
-            assert a is b, f"{name}: None only with or only without jit"
+            assert a is b, f"{name}: None only at times"
             continue
-        assert a.dtype == b.dtype, f"{name}: {a.dtype} without jit, {b.dtype} with it"
-        assert np.allclose(a, b, rtol=1e-6, atol=1e-6), f"{name}: jit changes the batch"
+        assert a.dtype == b.dtype, f"{name}: {a.dtype} when compiled again, {b.dtype} before"
+        assert np.allclose(a, b, rtol=1e-6, atol=1e-6), f"{name}: the batch is not the key's alone"
     differ = [not np.array_equal(a, b) for a, b in zip(sequences[:2], other[:2], strict=True)]
     assert any(differ), "sample: two keys gave the same batch"
 
