@@ -144,8 +144,9 @@ def as_onnx(function: Function) -> bytes:
     logging.getLogger("onnx_ir").setLevel(logging.ERROR)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        import onnxruntime
-        from jax2onnx import to_onnx
+        # Of an extra that not every check of the types has.
+        import onnxruntime  # pyright: ignore[reportMissingImports]
+        from jax2onnx import to_onnx  # pyright: ignore[reportMissingImports]
 
         with jax.numpy_dtype_promotion("standard"):
             made: Any = to_onnx(
