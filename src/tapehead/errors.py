@@ -35,6 +35,16 @@ def within(owner: str, low: float, high: float, **values: float) -> None:
             raise UserError(f"{owner}: {name} must be between {low} and {high}, got {value}")
 
 
+def above(owner: str, low: float, **values: float) -> None:
+    """Refuse any of the named `values` that is not above `low`.
+
+    Raises `UserError`, e.g. `LRU: phase must be above 0, got 0`.
+    """
+    for name, value in values.items():
+        if not value > low:
+            raise UserError(f"{owner}: {name} must be above {low}, got {value}")
+
+
 def between(owner: str, low: float, high: float, **values: float) -> None:
     """Refuse any of the named `values` outside the open interval (low, high).
 

@@ -8,7 +8,7 @@ from jaxtyping import Array, Float, PRNGKeyArray
 from tapehead.cell import Cell, expect_features
 from tapehead.cells.elman import ElmanState
 from tapehead.cells.initialization import uniform
-from tapehead.errors import UserError, at_least
+from tapehead.errors import above, at_least
 
 
 class IndRNN(Cell):
@@ -42,8 +42,7 @@ class IndRNN(Cell):
         key: PRNGKeyArray,
     ):
         at_least("IndRNN", 1, input_size=input_size, hidden_size=hidden_size)
-        if not largest > 0:
-            raise UserError(f"IndRNN: largest must be above 0, got {largest}")
+        above("IndRNN", 0, largest=largest)
         input_key, recurrent_key, bias_key = jax.random.split(key, 3)
         self.input_weight = uniform(input_key, (hidden_size, input_size), input_size)
         self.recurrent_weight = jax.random.uniform(

@@ -9,7 +9,7 @@ from jaxtyping import Array, Complex, Float, PRNGKeyArray
 
 from tapehead.cells.complex_recurrence import ComplexRecurrence, real_product
 from tapehead.cells.linear_recurrence import Coefficients
-from tapehead.errors import UserError, at_least
+from tapehead.errors import UserError, above, at_least
 
 
 class LRU(ComplexRecurrence):
@@ -65,8 +65,7 @@ class LRU(ComplexRecurrence):
                 f"LRU: expected 0 <= least < most < 1 for the sizes of the eigenvalues, got "
                 f"{least} and {most}"
             )
-        if not phase > 0:
-            raise UserError(f"LRU: phase must be above 0, got {phase}")
+        above("LRU", 0, phase=phase)
         size_key, phase_key, input_key, output_key, skip_key = jax.random.split(key, 5)
         area = jax.random.uniform(size_key, (modes,), jnp.float32, least**2, most**2)
         area = jnp.maximum(area, 1e-8)

@@ -11,7 +11,7 @@ from jaxtyping import Array, Bool, Float, PRNGKeyArray
 
 from tapehead.cell import Cell, expect_features, select
 from tapehead.cells.linear_recurrence import recurrence
-from tapehead.errors import UserError, at_least
+from tapehead.errors import UserError, above, at_least
 
 
 class LSTM1997State(NamedTuple):
@@ -108,8 +108,7 @@ class LSTM1997(Cell):
         key: PRNGKeyArray,
     ):
         at_least("LSTM1997", 1, input_size=input_size, blocks=blocks, block_size=block_size)
-        if not spread > 0:
-            raise UserError(f"LSTM1997: spread must be above 0, got {spread}")
+        above("LSTM1997", 0, spread=spread)
         cells = blocks * block_size
         biases = [0.0] * cells
         biases += _schedule("LSTM1997", "input_bias", input_bias, blocks)

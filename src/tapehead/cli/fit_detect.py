@@ -11,8 +11,8 @@ from tapehead.cli.fit import conclude, settings
 from tapehead.errors import UserError
 from tapehead.estimators import AnomalyDetector
 from tapehead.estimators.baselines import plain_scores
-from tapehead.estimators.detector import runs
-from tapehead.estimators.reading import cut_table, expect_column
+from tapehead.estimators.reading import Read, cut_table, expect_column
+from tapehead.estimators.surprises import runs
 from tapehead.estimators.thresholds import THRESHOLDS, Limit
 from tapehead.inspection.report.content import Tile
 from tapehead.inspection.report.fitted import Timeline
@@ -35,10 +35,12 @@ def detect(given: Namespace, table: Any, command: str) -> int:
     model.fit(train)
     # Tables to come may hold it as well, and it is not to be looked at.
     model.target_ = None if given.target is None else given.target[0]
-    scores, whole = model.score_steps(test), model.score_samples(test)
+    read = model.read(test)
+    scores = [model.scores(one) for one in model.surprises(read)]
+    whole = np.array([model.of_steps(one) for one in scores])
     steps, sequences = model.step_limit_, limit_of(model, "sequences")
     share = NONE if sequences is None else f"{sequences.rate:.3%}"
-    rows, found = marks(model, test, whole, np.concatenate(scores), truth)
+    rows, found = marks(model, read, whole, np.concatenate(scores), truth)
     per_day = "" if model.per_day_ is None else f", {steps.rate * model.per_day_:.3g} a day"
     tiles = [
         Tile("alarms to expect", f"{steps.rate:.3%}", f"of normal steps{per_day}"),
@@ -51,7 +53,8 @@ def detect(given: Namespace, table: Any, command: str) -> int:
         f"to set the threshold by ({given.threshold}), {sum(map(len, scores))} to be watched."
     )
     table = (["on the test", "expected", "found"], rows)
-    return conclude(given, model, train, command, tiles, split, table, timelines=drawn(model, test))
+    shown = drawn(model, test, read, scores)
+    return conclude(given, model, train, command, tiles, split, table, timelines=shown)
 
 
 def labelled(given: Namespace, table: Any) -> tuple[Any, np.ndarray | None]:
@@ -120,7 +123,7 @@ def limit_of(model: AnomalyDetector, level: Any) -> Limit | None:
 
 
 def marks(
-    model: AnomalyDetector, test: Any, whole: np.ndarray, steps: np.ndarray, truth: Any
+    model: AnomalyDetector, read: Read, whole: np.ndarray, steps: np.ndarray, truth: Any
 ) -> tuple[list[list[str]], list[Tile]]:
     """Rows of the table of scores, and a tile: of alarms, or of how anomalies are told apart."""
 
@@ -144,7 +147,7 @@ def marks(
         return rows[:1], [Tile("alarms found", rows[0][2], "of normal sequences")]
     areas = {f"the network ({model.recipe_name()})": whole}
     if model.schema_.numeric:
-        numbers = [model.schema_.numbers(one) for one in model.read(test).sequences]
+        numbers = [model.schema_.numbers(one) for one in read.sequences]
         areas["distance from the mean"] = plain_scores(model.schema_.scale, numbers)
     for name, scores in areas.items():
         area = float(roc_auc_score(truth, -np.nan_to_num(scores)))
@@ -158,7 +161,7 @@ def of_rows(model: AnomalyDetector, table: Any) -> pd.DataFrame:
     assert read.rows is not None
     limit, names = model.step_limit_.value, np.array(model.schema_.names, object)
     scores, columns = np.full(len(table), np.nan), np.full(len(table), "", object)
-    for rows, surprise in zip(read.rows, model.surprise(table), strict=True):
+    for rows, surprise in zip(read.rows, model.surprises(read), strict=True):
         scores[rows] = model.scores(surprise)
         columns[rows] = names[np.nan_to_num(surprise, nan=-1).argmax(axis=1)]
     told: Any = table[[name for name in (model.id, model.time) if name is not None]].copy()
@@ -168,10 +171,11 @@ def of_rows(model: AnomalyDetector, table: Any) -> pd.DataFrame:
     return told
 
 
-def drawn(model: AnomalyDetector, test: Any) -> list[Timeline]:
+def drawn(
+    model: AnomalyDetector, test: Any, read: Read, scores: list[np.ndarray]
+) -> list[Timeline]:
     """The scores of the sequences that were least normal."""
-    read = model.read(test)
-    scores, limit = model.score_steps(test), model.step_limit_.value
+    limit = model.step_limit_.value
     lowest = [np.nanmin(one, initial=0) for one in scores]
     made = []
     for number in np.argsort(lowest, kind="stable")[:SHOWN]:

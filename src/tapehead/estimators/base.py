@@ -19,18 +19,11 @@ from tapehead.estimators.network import recipe
 from tapehead.estimators.reading import Raw, Read, expect_column
 from tapehead.estimators.schema import Schema, symbols_of
 from tapehead.estimators.sequential import SequenceReader
-from tapehead.estimators.trained import ROWS
+from tapehead.estimators.trained import read_through
 from tapehead.models import Model
 from tapehead.tasks.given import Examples, Given
-from tapehead.tasks.lengths import by_length
-from tapehead.training.evaluation import answers
 from tapehead.training.fitting import fit
 from tapehead.training.storage import named_leaves
-
-FEWEST = 8
-"""Sequences are held out in multiples of this many."""
-SHAPES = 3
-"""Lengths to which sequences of different lengths are padded; each is compiled."""
 
 
 class Answers(NamedTuple):
@@ -165,8 +158,7 @@ class SequenceEstimator(SequenceReader):
     def _parts(self, wanted: Answers, rng: np.random.RandomState) -> tuple[np.ndarray, np.ndarray]:
         """Which sequences to learn from, and which to stop by; none if that would be too few."""
         everything = np.arange(len(wanted.targets))
-        # Few different numbers, each of which is compiled.
-        held = int(len(everything) * self.held_out) // FEWEST * FEWEST
+        held = self._held(len(everything))
         if not held:
             return everything, everything[:0]
         seed = rng.randint(2**31 - 1)
@@ -201,9 +193,7 @@ class SequenceEstimator(SequenceReader):
         self, schema: Schema, read: Read, wanted: Answers, weights: list[np.ndarray], part: Any
     ) -> tuple[Examples, ...]:
         """The sequences of a part in buckets of like length."""
-        lengths = np.array(self._lengths(read))[part]
-        even = lengths.max() <= 1.25 * lengths.mean() or len(part) < 2 * self.batch
-        groups = [np.arange(len(part))] if even else by_length(lengths, SHAPES)
+        groups = self._alike(np.array(self._lengths(read))[part])
         return tuple(self._of(schema, read, wanted, weights, part[group]) for group in groups)
 
     def _of(
@@ -345,25 +335,12 @@ class SequenceEstimator(SequenceReader):
         """What was read, and for each sequence the outputs `(networks, time or 1, outputs)`."""
         read = self.read(X)
         coded = [self.schema_.encode(sequence) for sequence in read.sequences]
-        networks = self.networks()
-        order = np.argsort([len(mask) for _, mask in coded], kind="stable")
-        found: list[Any] = [None] * len(order)
-        for first in range(0, len(order), ROWS):
-            chunk = order[first : first + ROWS]
-            longest = max(len(coded[number][1]) for number in chunk)
-            inputs = np.zeros((longest, ROWS, *coded[0][0].shape[1:]), coded[0][0].dtype)
-            mask = np.zeros((longest, ROWS), bool)
-            for lane, number in enumerate(chunk):
-                values, known = coded[number]
-                inputs[: len(values), lane] = values
-                mask[: len(values), lane] = True if self.each_step else readable(known)
-            outputs = np.stack([answers(network, inputs, mask) for network in networks])
-            for lane, number in enumerate(chunk):
-                steps = len(coded[number][1])
-                if self.each_step:
-                    found[number] = outputs[:, :steps, lane]
-                else:
-                    found[number] = outputs[:, [np.flatnonzero(mask[:, lane])[-1]], lane]
+        masks = [np.ones_like(known) if self.each_step else readable(known) for _, known in coded]
+        found: list[Any] = [None] * len(coded)
+        values = [one for one, _ in coded]
+        for number, outputs in read_through(self.networks(), values, masks):
+            last = [np.flatnonzero(masks[number])[-1]]
+            found[number] = outputs if self.each_step else outputs[:, last]
         return read, found
 
     @abc.abstractmethod

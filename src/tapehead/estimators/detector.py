@@ -12,7 +12,6 @@ from sklearn.utils.validation import check_is_fitted
 
 from tapehead.cell import expect_steps
 from tapehead.errors import UserError, among, at_least
-from tapehead.estimators.base import FEWEST
 from tapehead.estimators.network import recipe
 from tapehead.estimators.reading import Raw, Read, stamps
 from tapehead.estimators.schema import Scale, Schema
@@ -33,10 +32,9 @@ from tapehead.estimators.thresholds import (
     threshold_from_json,
     threshold_to_json,
 )
-from tapehead.estimators.trained import ROWS
+from tapehead.estimators.trained import ROWS, read_through
 from tapehead.estimators.watching import Verdict, Watch
 from tapehead.tasks.given import Examples, Given, GivenValues
-from tapehead.training.evaluation import answers
 
 WHOLE = 256
 """Sequences of up to this many steps are learned from whole where the user does not say."""
@@ -248,7 +246,7 @@ class AnomalyDetector(OutlierMixin, SequenceReader):
 
     def _cuts(self, lengths: list[int], rng: np.random.RandomState) -> list[int]:
         """How many steps of each sequence are learned from; what comes after is held out."""
-        held = int(len(lengths) * self.held_out) // FEWEST * FEWEST
+        held = self._held(len(lengths))
         if held:
             out = set(rng.permutation(len(lengths))[:held].tolist())
             return [0 if number in out else length for number, length in enumerate(lengths)]
@@ -296,7 +294,7 @@ class AnomalyDetector(OutlierMixin, SequenceReader):
             for part, (_, cut), scale in zip(parts, late, scales, strict=True)
         ]
         self.normal_scores_ = {
-            "sequences": known_scores(np.array([self._of_steps(one) for one in steps])),
+            "sequences": known_scores(np.array([self.of_steps(one) for one in steps])),
             "steps": known_scores(np.concatenate(steps)),
         }
 
@@ -323,21 +321,10 @@ class AnomalyDetector(OutlierMixin, SequenceReader):
 
     def _outputs(self, inputs: list[np.ndarray]) -> list[np.ndarray]:
         """The mean of the networks' outputs for each sequence, `(time, features)`."""
-        networks = self.networks()
-        order = np.argsort([len(one) for one in inputs], kind="stable")
-        lanes = ROWS if len(inputs[order[-1]]) <= 2 * WHOLE else LANES
-        found: list[Any] = [None] * len(order)
-        for first in range(0, len(order), lanes):
-            chunk = order[first : first + lanes]
-            longest = len(inputs[chunk[-1]])
-            read = np.zeros((longest, lanes, inputs[0].shape[1]), np.float32)
-            mask = np.zeros((longest, lanes), bool)
-            for lane, number in enumerate(chunk):
-                read[: len(inputs[number]), lane] = inputs[number]
-                mask[: len(inputs[number]), lane] = True
-            outputs = self._mean(np.stack([answers(one, read, mask) for one in networks]))
-            for lane, number in enumerate(chunk):
-                found[number] = outputs[: len(inputs[number]), lane]
+        lanes = ROWS if max(map(len, inputs)) <= 2 * WHOLE else LANES
+        whole, found = [True] * len(inputs), [np.zeros(0)] * len(inputs)
+        for number, outputs in read_through(self.networks(), inputs, whole, lanes):
+            found[number] = self._mean(outputs)
         return found
 
     @staticmethod
@@ -368,7 +355,7 @@ class AnomalyDetector(OutlierMixin, SequenceReader):
         total = np.where(known, surprise, 0).sum(axis=-1)
         return np.where(count > 0, -total / np.maximum(count, 1), np.nan)
 
-    def _of_steps(self, scores: Float[np.ndarray, " time"]) -> float:
+    def of_steps(self, scores: Float[np.ndarray, " time"]) -> float:
         """The score of a sequence; NaN if nothing in it is known."""
         known = scores[~np.isnan(scores)]
         if not len(known):
@@ -393,9 +380,10 @@ class AnomalyDetector(OutlierMixin, SequenceReader):
 
         The columns are those of `schema_.names`. A normal step's surprise is 1 on average.
         """
-        return self._surprises(self.read(X))
+        return self.surprises(self.read(X))
 
-    def _surprises(self, read: Read) -> list[np.ndarray]:
+    def surprises(self, read: Read) -> list[np.ndarray]:
+        """As `surprise`, of sequences that `read` has read."""
         errors = self._errors([self.coded(one) for one in read.sequences])
         return [self._surprise(error) for error in errors]
 
@@ -405,7 +393,7 @@ class AnomalyDetector(OutlierMixin, SequenceReader):
 
     def score_samples(self, X: Any) -> Float[np.ndarray, " samples"]:
         """The score of each sequence, higher for what is more normal."""
-        return np.array([self._of_steps(one) for one in self.score_steps(X)])
+        return np.array([self.of_steps(one) for one in self.score_steps(X)])
 
     def verdict(self, coded: Coded, outputs: np.ndarray, step: int, limit: Limit) -> Verdict:
         """What is to be said of a step of several lanes, of which `outputs` were expected."""
@@ -479,7 +467,7 @@ class AnomalyDetector(OutlierMixin, SequenceReader):
         if self.time is not None and read.rows is not None:
             times = stamps(X, self.time).to_numpy()
         rows = []
-        for number, surprise in enumerate(self._surprises(read)):
+        for number, surprise in enumerate(self.surprises(read)):
             scores = self.scores(surprise)
             for start, end in runs(scores < value, gap):
                 part = surprise[start : end + 1]

@@ -11,15 +11,12 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 
 from tapehead.errors import UserError, among, at_least
 from tapehead.estimators.alphabet import END, Alphabet, Kind
-from tapehead.estimators.base import FEWEST, SHAPES
 from tapehead.estimators.network import recipe
 from tapehead.estimators.reading import is_ragged, is_text, matrices, one_line, texts
 from tapehead.estimators.schema import Text
-from tapehead.estimators.trained import ROWS, Trained
+from tapehead.estimators.trained import ROWS, Trained, read_through
 from tapehead.generation import generate
 from tapehead.tasks.given import Examples, Given, GivenClasses
-from tapehead.tasks.lengths import by_length
-from tapehead.training.evaluation import answers
 
 HELD = 2**26
 """Probabilities that are held at a time, at most."""
@@ -155,12 +152,10 @@ class SequenceGenerator(Trained):
             pieces += [whole[first : first + self.window + 1] for first in firsts]
         rng = check_random_state(self.random_state)
         order = rng.permutation(len(pieces))
-        held = int(len(pieces) * self.held_out) // FEWEST * FEWEST
+        held = self._held(len(pieces))
         learned = [pieces[number] for number in np.sort(order[held:])]
         test = [pieces[number] for number in order[:held]]
-        lengths = np.array([len(piece) for piece in learned])
-        even = lengths.max() <= 1.25 * lengths.mean() or len(learned) < 2 * self.batch
-        groups = [np.arange(len(learned))] if even else by_length(lengths, SHAPES)
+        groups = self._alike(np.array([len(piece) for piece in learned]))
         data = tuple(examples([learned[n] for n in group]) for group in groups)
         self._train(data, (examples(test),) if test else None, seed=rng.randint(2**31 - 1))
         self.parts_ = {"learned": len(learned), "held_out": len(test)}
@@ -183,26 +178,16 @@ class SequenceGenerator(Trained):
         The last is that of its end.
         """
         coded = [self.alphabet_.encode(one) for one in self.read(X)]
-        coded = [np.concatenate([[END], one, [END]]) for one in coded]
-        (network,) = self.networks()
-        order = np.argsort([len(one) for one in coded], kind="stable")
-        room = HELD // (len(coded[order[-1]]) * len(self.alphabet_))
+        coded = [np.concatenate([[END], one, [END]]).astype(np.int32) for one in coded]
+        room = HELD // (max(map(len, coded)) * len(self.alphabet_))
         rows = ROWS if room >= ROWS else max(1, min(room, len(coded)))
+        inputs, whole = [one[:-1] for one in coded], [True] * len(coded)
         found: list[Any] = [None] * len(coded)
-        for first in range(0, len(order), rows):
-            chunk = order[first : first + rows]
-            longest = max(len(coded[number]) for number in chunk) - 1
-            inputs, mask = np.zeros((longest, rows), np.int32), np.zeros((longest, rows), bool)
-            for lane, number in enumerate(chunk):
-                inputs[: len(coded[number]) - 1, lane] = coded[number][:-1]
-                mask[: len(coded[number]) - 1, lane] = True
-            logits = answers(network, inputs, mask)
-            for lane, number in enumerate(chunk):
-                targets = coded[number][1:]
-                own = np.asarray(logits[: len(targets), lane], np.float64)
-                top = own.max(axis=1, keepdims=True)
-                total = np.log(np.exp(own - top).sum(axis=1)) + top[:, 0]
-                found[number] = own[np.arange(len(targets)), targets] - total
+        for number, (logits,) in read_through(self.networks(), inputs, whole, rows):
+            targets, own = coded[number][1:], np.asarray(logits, np.float64)
+            top = own.max(axis=1, keepdims=True)
+            total = np.log(np.exp(own - top).sum(axis=1)) + top[:, 0]
+            found[number] = own[np.arange(len(targets)), targets] - total
         return found
 
     def score_samples(self, X: Any) -> Float[np.ndarray, " samples"]:

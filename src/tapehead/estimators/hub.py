@@ -16,7 +16,7 @@ library_name: tapehead
 tags: [tapehead, time-series, {kind}]
 ---
 
-A {kind} of [tapehead](https://pypi.org/project/tapehead/) with a {network} network.
+A {kind} of tapehead with a {network} network.
 
 ```python
 from tapehead.estimators import from_hub

@@ -3,6 +3,7 @@
 import abc
 import math
 import sys
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -20,13 +21,19 @@ from tapehead.estimators.network import skeleton
 from tapehead.learning import BPTT
 from tapehead.models import Model
 from tapehead.tasks.given import Examples, Given
+from tapehead.tasks.lengths import by_length
 from tapehead.training.config import AnyConfig, RunConfig
+from tapehead.training.evaluation import answers
 from tapehead.training.fitting import Moment, fit
 from tapehead.training.optimizers import Adam
 from tapehead.training.storage import fill, named_leaves
 
 ROWS = 128
 """Sequences that are answered at a time; fewer are filled up."""
+FEWEST = 8
+"""What is held out comes in multiples of this many."""
+SHAPES = 3
+"""Lengths to which sequences of different lengths are padded; each is compiled."""
 
 
 class Trained(BaseEstimator, abc.ABC):
@@ -63,6 +70,15 @@ class Trained(BaseEstimator, abc.ABC):
             raise UserError(
                 f"{owner}: held_out must be at least 0 and below 1, got {self.held_out}"
             )
+
+    def _held(self, count: int) -> int:
+        """How many of so many are held out: few different numbers, each of which is compiled."""
+        return int(count * self.held_out) // FEWEST * FEWEST
+
+    def _alike(self, lengths: np.ndarray) -> list[np.ndarray]:
+        """The places of sequences to learn from, in groups of like length."""
+        even = lengths.max() <= 1.25 * lengths.mean() or len(lengths) < 2 * self.batch
+        return [np.arange(len(lengths))] if even else by_length(lengths, SHAPES)
 
     def _config(self, updates: int, every: int, seed: int, schedule: Any) -> AnyConfig:
         """The config of a training run."""
@@ -183,3 +199,33 @@ class Trained(BaseEstimator, abc.ABC):
         """
         check_is_fitted(self, "weights_")
         return push(self, repo, private=private, token=token)
+
+
+def read_through(
+    networks: Sequence[Cell],
+    inputs: Sequence[np.ndarray],
+    masks: Sequence[np.ndarray | bool],
+    rows: int = ROWS,
+) -> Iterator[tuple[int, np.ndarray]]:
+    """What the networks answer to sequences, of which those of like length are read side by side.
+
+    **Arguments:**
+
+    - `inputs`: of each sequence `(time, ...)`.
+    - `masks`: of each `(time,)`, or whether it is read at all.
+    - `rows`: sequences at a time.
+
+    **Returns:** one after another, the place of a sequence and `(networks, time, outputs)`.
+    """
+    order = np.argsort([len(one) for one in inputs], kind="stable")
+    for first in range(0, len(order), rows):
+        chunk = order[first : first + rows]
+        longest = len(inputs[chunk[-1]])
+        read = np.zeros((longest, rows, *inputs[0].shape[1:]), inputs[0].dtype)
+        mask = np.zeros((longest, rows), bool)
+        for lane, number in enumerate(chunk):
+            read[: len(inputs[number]), lane] = inputs[number]
+            mask[: len(inputs[number]), lane] = masks[number]
+        outputs = np.stack([answers(network, read, mask) for network in networks])
+        for lane, number in enumerate(chunk):
+            yield int(number), outputs[:, : len(inputs[number]), lane]

@@ -10,7 +10,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float, PRNGKeyArray
 
 from tapehead.cell import Cell, State, expect_steps
-from tapehead.errors import UserError, among, at_least
+from tapehead.errors import UserError, above, among, at_least
 from tapehead.learning.bptt import window_loss
 from tapehead.learning.rule import (
     Exactness,
@@ -93,9 +93,7 @@ class EvolutionStrategy(LearningRule):
             at_least(owner, 1, window=self.window)
         at_least(owner, 1, pairs=self.pairs)
         among(owner, get_args(Noise), noise=self.noise)
-        for name in ("spread", "gigabytes"):
-            if not getattr(self, name) > 0:
-                raise UserError(f"{owner}: {name} must be above 0, got {getattr(self, name)}")
+        above(owner, 0, spread=self.spread, gigabytes=self.gigabytes)
 
     def begin(
         self, model: Cell, batch: tuple[int, ...], *, key: PRNGKeyArray | None

@@ -11,7 +11,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float, PRNGKeyArray
 
 from tapehead.cell import Cell, State, expect_steps, guarded_step, select
-from tapehead.errors import UserError, at_least
+from tapehead.errors import UserError, above, at_least
 from tapehead.learning.rule import LearningRule, Loss, Metrics, Model
 from tapehead.learning.view import Step, View
 from tapehead.sequences import Sequences
@@ -80,8 +80,7 @@ class Forward(LearningRule):
         owner = type(self).__name__
         if self.window is not None:
             at_least(owner, 1, window=self.window)
-        if not self.gigabytes > 0:
-            raise UserError(f"{owner}: gigabytes must be above 0, got {self.gigabytes}")
+        above(owner, 0, gigabytes=self.gigabytes)
 
     @abc.abstractmethod
     def start(self, view: View, pull: Callable[[Array], Array], key: PRNGKeyArray) -> Influence:

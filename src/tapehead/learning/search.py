@@ -10,7 +10,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float, PRNGKeyArray
 
 from tapehead.cell import Cell
-from tapehead.errors import UserError, at_least
+from tapehead.errors import UserError, above, at_least
 from tapehead.learning.bptt import window_loss
 from tapehead.learning.rule import Loss, Rule, as_vector
 from tapehead.sequences import Sequences
@@ -135,7 +135,7 @@ class RandomGuessing(Search):
 
     def __check_init__(self):
         at_least("RandomGuessing", 1, population=self.population)
-        expect_above_zero("RandomGuessing", scale=self.scale)
+        above("RandomGuessing", 0, scale=self.scale)
 
     def start(self, parameters: Float[Array, " parameters"], key: PRNGKeyArray) -> Guesses:
         """The network as it was drawn."""
@@ -163,7 +163,7 @@ class Library(Search):
 
     def __check_init__(self):
         at_least(type(self).__name__, 2, population=self.population)
-        expect_above_zero(type(self).__name__, spread=self.spread)
+        above(type(self).__name__, 0, spread=self.spread)
 
     @abc.abstractmethod
     def algorithm(self, library: ModuleType, parameters: Array) -> tuple[Any, Any]:
@@ -250,7 +250,7 @@ class CMAES(Library):
     gigabytes: float = eqx.field(static=True, default=1.0)
 
     def __check_init__(self):
-        expect_above_zero("CMAES", gigabytes=self.gigabytes)
+        above("CMAES", 0, gigabytes=self.gigabytes)
 
     def extend(self, model: Cell, *, key: PRNGKeyArray) -> Cell:
         """The model.
@@ -326,10 +326,3 @@ class GeneticAlgorithm(Library):
 def like(before: Standing, after: Standing) -> Standing:
     """`after` with the types of `before`, so that a loop can carry it."""
     return jax.tree.map(lambda old, new: jnp.asarray(new, old.dtype), before, after)
-
-
-def expect_above_zero(owner: str, **values: float) -> None:
-    """Refuse any of the named `values` that is not above 0."""
-    for name, value in values.items():
-        if not value > 0:
-            raise UserError(f"{owner}: {name} must be above 0, got {value}")

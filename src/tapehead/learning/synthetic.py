@@ -9,7 +9,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, PRNGKeyArray
 
 from tapehead.cell import Cell, State, expect_steps, select
-from tapehead.errors import UserError, at_least, within
+from tapehead.errors import UserError, above, at_least, within
 from tapehead.learning.bptt import window_loss
 from tapehead.learning.dependence import example_input
 from tapehead.learning.rule import Exactness, Extended, LearningRule, Loss, Metrics, Model
@@ -144,8 +144,7 @@ class SyntheticGradients(LearningRule):
         at_least(owner, 1, window=self.window, hidden=self.hidden)
         at_least(owner, 0, layers=self.layers, auxiliary=self.auxiliary)
         within(owner, 0, 1, scale=self.scale)
-        if not self.gigabytes > 0:
-            raise UserError(f"{owner}: gigabytes must be above 0, got {self.gigabytes}")
+        above(owner, 0, gigabytes=self.gigabytes)
 
     def extend(self, model: Cell, *, key: PRNGKeyArray) -> Extended:
         """The network with a predictor, or with `None` if nothing that is learned reaches a state.

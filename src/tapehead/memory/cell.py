@@ -11,7 +11,7 @@ from jaxtyping import Array, Bool, Float, PRNGKeyArray
 
 from tapehead.cell import Cell, State, scan, select, summed
 from tapehead.cells.layers import Dropout, DropoutState, LayerNorm, Linear
-from tapehead.errors import UserError, at_least
+from tapehead.errors import UserError, above, at_least
 from tapehead.memory.controller import build_controller
 from tapehead.memory.driver import Unrollable, Walk
 from tapehead.memory.memory import Memory, MemoryState
@@ -126,8 +126,8 @@ class MemoryCell(Cell):
             )
         if controller.output_size is None:
             raise UserError("MemoryCell: the controller must have a fixed output size, got None")
-        if clip is not None and not clip > 0:
-            raise UserError(f"MemoryCell: clip must be above 0, got {clip}")
+        if clip is not None:
+            above("MemoryCell", 0, clip=clip)
         interface_key, readout_key = jax.random.split(key)
         self.controller = controller
         self.memory = memory

@@ -20,7 +20,7 @@ from tapehead.cells import (
     ProjectedLSTM,
     ReducedGRU,
 )
-from tapehead.errors import UserError, at_least, multiple_of
+from tapehead.errors import above, at_least, multiple_of
 from tapehead.models.recurrent import Recurrent
 
 
@@ -47,8 +47,7 @@ class LSTM1997Model(Recurrent):
         super().__post_init__()
         at_least("LSTM1997", 1, block_size=self.block_size)
         multiple_of("LSTM1997", "block_size", self.block_size, hidden=self.hidden)
-        if not self.spread > 0:
-            raise UserError(f"LSTM1997: spread must be above 0, got {self.spread}")
+        above("LSTM1997", 0, spread=self.spread)
 
     def layer(self, input_size: int, *, key: PRNGKeyArray) -> Cell:
         """An `LSTM1997` cell."""
@@ -165,8 +164,7 @@ class IndRNNModel(Recurrent):
 
     def __post_init__(self):
         super().__post_init__()
-        if not self.largest > 0:
-            raise UserError(f"IndRNN: largest must be above 0, got {self.largest}")
+        above("IndRNN", 0, largest=self.largest)
 
     def layer(self, input_size: int, *, key: PRNGKeyArray) -> Cell:
         """An `IndRNN` cell."""

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Generic, Literal, TypeVar
 
-from tapehead.errors import UserError, at_least, nearest, within
+from tapehead.errors import UserError, above, at_least, nearest, within
 from tapehead.learning import RULES, Rule, Search
 from tapehead.models import MODELS, Model
 from tapehead.registry import Registry
@@ -104,10 +104,7 @@ class RunConfig(Generic[TaskT, ModelT, RuleT, OptimizerT]):
             limit = getattr(self, name)
             if limit is not None and not limit > 0:
                 raise UserError(f"training: {name} must be above 0 or None, got {limit}")
-        if not self.curriculum_threshold > 0:
-            raise UserError(
-                f"training: curriculum_threshold must be above 0, got {self.curriculum_threshold}"
-            )
+        above("training", 0, curriculum_threshold=self.curriculum_threshold)
         if self.online and self.rule.window is None:
             raise UserError(
                 "training: online learns after every window, and this rule has none: give "

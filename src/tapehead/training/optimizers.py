@@ -8,7 +8,7 @@ import jax
 import jax.numpy as jnp
 import optax
 
-from tapehead.errors import UserError, at_least
+from tapehead.errors import UserError, above, at_least
 from tapehead.registry import Registry
 
 Schedule = Literal["constant", "cosine", "linear"]
@@ -19,9 +19,7 @@ def check(owner: str, *, shares: dict[str, float], above_zero: dict[str, float])
     for name, value in shares.items():
         if not 0 <= value < 1:
             raise UserError(f"{owner}: {name} must be at least 0 and below 1, got {value}")
-    for name, value in above_zero.items():
-        if not value > 0:
-            raise UserError(f"{owner}: {name} must be above 0, got {value}")
+    above(owner, 0, **above_zero)
 
 
 @dataclass(frozen=True)
