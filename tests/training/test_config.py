@@ -92,7 +92,7 @@ def changed(**changes):
         ({"l1": float("nan")}, "config: l1 must be float, got nan"),
         (
             {"curriculum": 1},
-            "config: curriculum must be bool or one of exponential, one-more, got 1",
+            "config: curriculum must be bool or one of exponential, linear, one-more, got 1",
         ),
         ({"bach": 16}, "config: unknown setting 'bach'; did you mean 'batch'?"),
         ({"task": "copy"}, "config: 'task' must be an object with a 'name', got 'copy'"),

@@ -9,7 +9,7 @@ from tapehead.errors import UserError
 from tapehead.tasks import TASKS
 from tapehead.training import Run, train
 from tapehead.training.config import completed, from_json, to_json
-from tapehead.training.curriculum import Doubling, Lessons
+from tapehead.training.curriculum import Doubling, Lessons, Stepwise
 
 Copy, Sort, Recall = TASKS["copy"], TASKS["priority-sort"], TASKS["associative-recall"]
 
@@ -27,6 +27,14 @@ def test_sizes_double_without_end():
     assert list(doubling.tests(1)) == ["items up to 12", "items 12", "items 24", "items 48"]
     assert doubling.tests(1)["items up to 12"] == (None, doubling.task(1))
     assert doubling.tests(1)["items 12"] == (12, Recall().resized(12))
+
+
+def test_sizes_grow_by_one_with_the_smaller_ones_among_them():
+    stepwise = Stepwise(Recall(), 0.1, limit=8)
+    assert spans(stepwise, 4) == [(2, 6), (2, 7), (2, 8), (2, 8)]
+    assert [stepwise.is_last(lesson) for lesson in range(3)] == [False, False, True]
+    assert list(stepwise.tests(1)) == ["items up to 7", "items 7", "items 14", "items 28"]
+    assert stepwise.title(1) == "items up to 7"
 
 
 def test_a_limit_is_the_last_level():
@@ -60,12 +68,13 @@ def test_refuses():
         small_config(curriculum_threshold=0)
 
 
-@pytest.mark.parametrize("curriculum", [False, True, "exponential"])
+@pytest.mark.parametrize("curriculum", [False, True, "exponential", "linear"])
 def test_a_config_keeps_its_curriculum(curriculum):
     config = small_config(task=Copy(), curriculum=curriculum)
     assert from_json(to_json(config)) == config
     kinds = {False: Lessons((Copy(),)), True: Lessons(Copy().lessons())}
-    assert config.lessons() == kinds.get(curriculum, Doubling(Copy(), 0.1))
+    kinds |= {"exponential": Doubling(Copy(), 0.1), "linear": Stepwise(Copy(), 0.1)}
+    assert config.lessons() == kinds[curriculum]
     # As it was written before there was one without end.
     new = ("curriculum_threshold", "curriculum_limit")
     old = {name: value for name, value in to_json(config).items() if name not in new}

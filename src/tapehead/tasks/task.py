@@ -239,7 +239,7 @@ class Task(abc.ABC):
         if not hasattr(self, largest):
             raise UserError(
                 f"{type(self).__name__}: its sizes do not vary within a batch, so it has no "
-                "exponential curriculum; leave it out"
+                "curriculum that grows; leave it out"
             )
         return dataclasses.replace(self, **{largest: size})
 

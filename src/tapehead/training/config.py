@@ -14,11 +14,18 @@ from tapehead.learning import RULES, Rule, Search
 from tapehead.models import MODELS, Model
 from tapehead.registry import Registry
 from tapehead.tasks import TASKS, Task
-from tapehead.training.curriculum import Curriculum, Doubling, Lessons, OneMore
+from tapehead.training.curriculum import Curriculum, Doubling, Growing, Lessons, OneMore, Stepwise
 from tapehead.training.optimizers import OPTIMIZERS, Optimizer
 
 SCHEMA = 1
 """The version of the run folder's format; newer ones are refused."""
+
+GROWING: Mapping[str, type[Growing]] = {
+    "exponential": Doubling,
+    "linear": Stepwise,
+    "one-more": OneMore,
+}
+"""The curricula that grow, by name."""
 
 TaskT = TypeVar("TaskT", bound=Task)
 ModelT = TypeVar("ModelT", bound=Model)
@@ -62,13 +69,14 @@ class RunConfig(Generic[TaskT, ModelT, RuleT, OptimizerT]):
     online: bool = False
     """Apply the optimizer after every window of the rule instead of every update's sequences; its
     schedule and warm-up then count windows. For streams without end."""
-    curriculum: bool | Literal["exponential", "one-more"] = False
-    """Begin with the task's easier lessons and move on as each is solved; exponential: begin with
-    the task itself and go on to sizes up to twice as large whenever the loss is small; one-more:
-    begin with the smallest size and go on to the next whenever the loss is small."""
+    curriculum: bool | Literal["exponential", "linear", "one-more"] = False
+    """Begin with the task's easier lessons and move on as each is solved; exponential, linear:
+    begin with the task itself and go on to sizes up to twice as large, or up to one larger,
+    whenever the loss is small; one-more: begin with the smallest size alone and go on to the next
+    whenever the loss is small."""
     curriculum_threshold: float = 0.1
-    """The mean training loss since the last line of metrics (nats per scored step) below which an
-    exponential or one-more curriculum goes on to larger sizes."""
+    """The mean training loss since the last line of metrics (nats per scored step) below which a
+    curriculum that grows goes on to larger sizes."""
     curriculum_limit: int | None = None
     """The largest size to which such a curriculum goes, on the task's axis; None: none."""
     log_every: int = 50
@@ -122,10 +130,9 @@ class RunConfig(Generic[TaskT, ModelT, RuleT, OptimizerT]):
 
     def lessons(self) -> Curriculum:
         """The lessons of the run: just one, the task itself, without a curriculum."""
-        if self.curriculum == "exponential":
-            return Doubling(self.task, self.curriculum_threshold, self.curriculum_limit)
-        if self.curriculum == "one-more":
-            return OneMore(self.task, self.curriculum_threshold, self.curriculum_limit)
+        if isinstance(self.curriculum, str):
+            kind = GROWING[self.curriculum]
+            return kind(self.task, self.curriculum_threshold, self.curriculum_limit)
         if not self.curriculum:
             return Lessons((self.task,))
         if len(self.task.lessons()) < 2:

@@ -145,18 +145,12 @@ class Growing(Curriculum):
         return self.reach(self.task(lesson))
 
 
-@dataclass(frozen=True)
-class Doubling(Growing):
-    """Sizes up to h, each as likely, where h doubles with every lesson.
+class Widening(Growing):
+    """Sizes up to h, each as likely, where h grows with every lesson.
 
-    The first h is the task's own largest size. Every sequence draws its own size, so that
-    what was learned first is not forgotten. Source: Rae, Hunt et al., "Scaling memory-augmented
-    neural networks with sparse reads and writes" (2016), section 4.3.
+    The first h is the task's own largest size. Every sequence draws its own size, so that what was
+    learned first is not forgotten.
     """
-
-    def grown(self, lesson: int) -> Task:
-        """Sizes up to the first h times 2^lesson."""
-        return self.start.up_to(self.reach(self.start) * 2**lesson)
 
     def within_limit(self, limit: int) -> Task:
         """Sizes up to the limit."""
@@ -172,6 +166,28 @@ class Doubling(Growing):
         sizes = {self.reach(self.start.up_to(level * factor)) for factor in (1, 2, 4)}
         exact = {f"{axis} {size}": (size, self.start.resized(size)) for size in sorted(sizes)}
         return {f"{axis} up to {level}": (None, self.task(lesson)), **exact}
+
+
+@dataclass(frozen=True)
+class Doubling(Widening):
+    """`Widening`, with an h that doubles with every lesson.
+
+    Source: Rae, Hunt et al., "Scaling memory-augmented neural networks with sparse reads and
+    writes" (2016), section 4.3.
+    """
+
+    def grown(self, lesson: int) -> Task:
+        """Sizes up to the first h times 2^lesson."""
+        return self.start.up_to(self.reach(self.start) * 2**lesson)
+
+
+@dataclass(frozen=True)
+class Stepwise(Widening):
+    """`Widening`, with an h that is one larger with every lesson."""
+
+    def grown(self, lesson: int) -> Task:
+        """Sizes up to the first h and one more for every lesson."""
+        return self.start.up_to(self.reach(self.start) + lesson)
 
 
 @dataclass(frozen=True)
