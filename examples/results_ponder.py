@@ -31,6 +31,7 @@ class Recipe:
     room: dict[str, int]
     model: str
     config: dict[str, Any]
+    repeats: int
     most: int
     costs: tuple[float, ...]
     learning_rate: float = 3e-3
@@ -42,6 +43,7 @@ RECIPES = {
         {"gates": 10},
         "lstm",
         {"batch": 16, "updates": 30_000, "curriculum_threshold": 0.1},
+        repeats=12,
         most=24,
         costs=(0.1, 0.01, 0.001, 0.0001),
     ),
@@ -49,14 +51,15 @@ RECIPES = {
         {"bits": 16},
         "elman",
         {"batch": 128, "updates": 30_000, "curriculum_threshold": 0.2},
+        repeats=8,
         most=20,
         costs=(0.1, 0.01, 0.001, 0.0001),
-        learning_rate=1e-3,
     ),
     "addition": Recipe(
         {"digits": 3},
         "lstm",
         {"batch": 32, "updates": 20_000, "curriculum_threshold": 0.1},
+        repeats=6,
         most=12,
         costs=(0.01, 0.001),
     ),
@@ -64,6 +67,7 @@ RECIPES = {
         {"numbers": 8},
         "lstm",
         {"batch": 16, "updates": 20_000},
+        repeats=4,
         most=10,
         costs=(0.01, 0.001),
         grows=False,
@@ -75,7 +79,7 @@ def variants(recipe, costs):
     """The settings of the model, by name."""
     return {
         "none": {},
-        f"repeat {recipe.most}": {"ponder": "repeat", "ponder_steps": recipe.most},
+        f"repeat {recipe.repeats}": {"ponder": "repeat", "ponder_steps": recipe.repeats},
     } | {
         f"act {cost:g}": {"ponder": "act", "ponder_steps": recipe.most, "ponder_cost": cost}
         for cost in costs

@@ -92,7 +92,11 @@ PAIR_PRESETS: Mapping[tuple[str, str], Mapping[str, Any]] = {
     ("priority-sort", "dam"): {"model.heads": 4, "model.slots": 128},
     ("priority-sort", "dnc"): {"model.slots": 64, "optimizer.learning_rate": 3e-3},
     ("priority-sort", "ntm"): {"model.read_heads": 4, "model.write_heads": 4},
-    ("priority-sort", "sam"): {"model.heads": 4, "model.slots": 128},
+    ("priority-sort", "sam"): {
+        "model.heads": 4,
+        "model.slots": 128,
+        "optimizer.learning_rate": 6e-3,
+    },
     ("reber", "lstm"): {"optimizer.learning_rate": 1e-2, "model.hidden": 32},
     ("reber", "lstm-1997"): {
         "batch": 1,
