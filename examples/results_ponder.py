@@ -22,6 +22,12 @@ from tapehead.tasks import TASKS
 from tapehead.training import Adam, Run, evaluate, suggest, train
 
 SEQUENCES = 1000
+HALTING = {"cells.0.halt": 0.003}
+"""Weights of squares that keep halting units from halting for good.
+
+Where h ≥ 1 − ε at the first sub-step, no gradient reaches the halting unit. An input that is not
+understood yet is soon such an input, for its sub-steps cost something and bring nothing so far.
+"""
 
 
 @dataclass(frozen=True)
@@ -34,7 +40,6 @@ class Recipe:
     repeats: int
     most: int
     costs: tuple[float, ...]
-    learning_rate: float = 3e-3
     grows: bool = True
 
 
@@ -50,7 +55,7 @@ RECIPES = {
     "vector-parity": Recipe(
         {"bits": 16},
         "elman",
-        {"batch": 128, "updates": 30_000, "curriculum_threshold": 0.2},
+        {"batch": 128, "updates": 15_000, "curriculum_threshold": 0.2},
         repeats=8,
         most=20,
         costs=(0.1, 0.01, 0.001, 0.0001),
@@ -94,12 +99,14 @@ def config_of(name, recipe, settings, seeds, updates):
     if recipe.grows:
         task = task.up_to(task.least)
         shared["curriculum"] = "linear"
+    if settings.get("ponder") == "act":
+        shared["l2_parts"] = HALTING
     shared["updates"] = updates or shared["updates"]
     return replace(
         config,
         task=task,
         model=replace(config.model, **settings),
-        optimizer=Adam(learning_rate=recipe.learning_rate, schedule="cosine"),
+        optimizer=Adam(learning_rate=3e-3, schedule="cosine"),
         seeds=seeds,
         stop_when_solved=False,
         evaluate_every=shared["updates"],
