@@ -13,7 +13,7 @@ time for recurrent neural networks" (2016), section 3, at the sizes of the table
 import argparse
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import jax
 import numpy as np
@@ -40,6 +40,7 @@ class Recipe:
     repeats: int
     most: int
     costs: tuple[float, ...]
+    schedule: Literal["constant", "cosine"] = "cosine"
     grows: bool = True
 
 
@@ -56,6 +57,7 @@ RECIPES = {
         {"bits": 16},
         "elman",
         {"batch": 128, "updates": 15_000, "curriculum_threshold": 0.2},
+        schedule="constant",
         repeats=8,
         most=20,
         costs=(0.1, 0.01, 0.001, 0.0001),
@@ -106,7 +108,7 @@ def config_of(name, recipe, settings, seeds, updates):
         config,
         task=task,
         model=replace(config.model, **settings),
-        optimizer=Adam(learning_rate=3e-3, schedule="cosine"),
+        optimizer=Adam(learning_rate=3e-3, schedule=recipe.schedule),
         seeds=seeds,
         stop_when_solved=False,
         evaluate_every=shared["updates"],
