@@ -8,6 +8,7 @@ import pandas as pd
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from tapehead.errors import UserError
+from tapehead.estimators.export.answers import legend
 from tapehead.estimators.reading import (
     Form,
     Read,
@@ -97,6 +98,10 @@ class SequenceReader(Trained):
         except ValueError as error:
             raise one_line(error) from None
         return Read("scalars", list(np.asarray(values)[:, :, None]))
+
+    def legend(self) -> dict[str, Any]:
+        """The columns, the categories of each, and the symbols of texts."""
+        return legend(self.schema_)
 
     # -- answering ----------------------------------------------------------------------------
 
