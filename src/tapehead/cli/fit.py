@@ -128,7 +128,7 @@ def answer(given: Namespace, table: Any, command: str) -> int:
     from sklearn.model_selection import train_test_split
 
     from tapehead.estimators import SequenceClassifier, SequenceRegressor, baselines
-    from tapehead.estimators.reading import expect_column
+    from tapehead.estimators.reading import cut_table, expect_column
     from tapehead.inspection.report.content import Tile
 
     if given.target is None or len(given.target) != 1:
@@ -144,7 +144,7 @@ def answer(given: Namespace, table: Any, command: str) -> int:
         keys = np.arange(len(table))
         of_row, answers = keys, table[target]
     else:
-        expect_column(table, given.id, "id")
+        cut_table(table, given.id, None)  # refuses rows without one
         answers = table.groupby(given.id, sort=False)[target].first()
         keys, of_row = answers.index.to_numpy(), table[given.id].to_numpy()
     if len(keys) < 5:

@@ -95,12 +95,13 @@ def parted(given: Namespace, table: Any, truth: Any) -> tuple[Any, Any, np.ndarr
     if given.id is None:
         codes, count = np.arange(len(table)), len(table)
     else:
-        expect_column(table, given.id, "id")
-        codes, keys = pd.factorize(table[given.id])
-        count = len(keys)
+        keys, groups = cut_table(table, given.id, None)
+        codes, count = np.zeros(len(table), int), len(keys)
+        for number, rows in enumerate(groups):
+            codes[rows] = number
     wrong = np.zeros(count, bool)
     if truth is not None:
-        np.logical_or.at(wrong, codes[codes >= 0], truth[codes >= 0])
+        np.logical_or.at(wrong, codes, truth)
     normal = np.flatnonzero(~wrong)
     if len(normal) < 5:
         raise UserError(
@@ -110,7 +111,7 @@ def parted(given: Namespace, table: Any, truth: Any) -> tuple[Any, Any, np.ndarr
     out = np.random.RandomState(given.seed).permutation(normal)[:kept]
     watched = wrong.copy()
     watched[out] = True
-    asked = watched[codes] & (codes >= 0)
+    asked = watched[codes]
     return table[~asked], table[asked], None if truth is None else wrong[watched]
 
 

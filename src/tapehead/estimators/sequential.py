@@ -81,6 +81,8 @@ class SequenceReader(Trained):
         if isinstance(X, list | tuple) and len(X) and np.ndim(X) == 3:
             return Read(*matrices(np.asarray(X)))
         if isinstance(X, pd.DataFrame):
+            if not len(X.columns):
+                raise UserError("table: has no columns to learn from")
             wrong = [c for c in X.columns if not pd.api.types.is_numeric_dtype(X[c])]
             # scikit-learn has its own words for what is no number at all.
             if wrong and all(np.isscalar(value) for value in X[wrong[0]]):
