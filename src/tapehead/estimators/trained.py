@@ -211,9 +211,9 @@ class Trained(BaseEstimator, abc.ABC):
         - detectors give `(scores, step_scores, surprise)` of sequences, which are padded at their
           ends, or `(scores, surprise)` of a step; those that rebuild take no steps, and at most
           `window` of them at a time;
-        - generators give `(log_likelihoods, scores)` of sequences of symbols, each with its end, or
-          the `log_probabilities` of the symbols that may follow one; a stream of theirs begins with
-          symbol 0;
+        - generators give `(log_likelihoods, scores)` of sequences of symbols, the last of them the
+          end, 0, or the `log_probabilities` of the symbols that may follow one; a stream of theirs
+          begins with 0;
         - forecasters take `(x, unit, past, known)`, the last `lookback` values `(batch, lookback)`
           of series, the deviation `(batch,)` of each, its past covariates `(batch, lookback,
           columns)` and what is known ahead `(batch, lookback + horizon, columns)`, the last two

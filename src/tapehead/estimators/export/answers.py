@@ -50,6 +50,12 @@ def unrolled(network: Any, inputs: Any, mask: Any, stepwise: bool) -> Any:
     return unroll(state, inputs, mask=mask)[1]
 
 
+def late(xs: Any) -> Any:
+    """Sequences `(time, batch, ...)` one step late, after a zero."""
+    # By a scan, because the converter to ONNX loses count of what is cut off and put before.
+    return jax.lax.scan(lambda before, x: (x, before), jnp.zeros_like(xs[0]), xs)[1]
+
+
 def last_of(mask: Any) -> Any:
     """Of a mask `(time, batch)`, only the last step of each sequence."""
     after = jax.lax.cumsum(mask.astype(jnp.int32), axis=0, reverse=True)

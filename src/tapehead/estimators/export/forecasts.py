@@ -39,8 +39,9 @@ def legend(forecaster: Any) -> dict[str, Any]:
 def without_gaps(values: Any) -> Any:
     """Windows `(batch, time)`, each missing value the one before it, or else the first known."""
     known = jnp.isfinite(values)
-    count = values.shape[1]
-    last = jax.lax.cummax(jnp.where(known, jnp.arange(count), -1), axis=1)
+    # In floating point, because ONNX's runtime has the running maximum of nothing else.
+    places = jnp.where(known, jnp.arange(values.shape[1], dtype=values.dtype), -1.0)
+    last = jax.lax.cummax(places, axis=1).astype(jnp.int32)
     first = jnp.argmax(known, axis=1, keepdims=True)
     return jnp.take_along_axis(values, jnp.where(last < 0, first, last), axis=1)
 

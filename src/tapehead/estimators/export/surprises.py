@@ -8,7 +8,7 @@ import jax.numpy as jnp
 
 from tapehead.cell import reads_whole, select
 from tapehead.errors import UserError
-from tapehead.estimators.export.answers import of_columns, unrolled
+from tapehead.estimators.export.answers import late, of_columns, unrolled
 from tapehead.estimators.export.function import Function, Ways, What, stepped
 from tapehead.estimators.surprises import scores_of
 
@@ -40,6 +40,12 @@ def seen(detector: Any, x: Any) -> tuple[Any, Any]:
     return values, jnp.where(gaps, jnp.nan, values[..., : len(wide)])
 
 
+def numbers(values: Any) -> Any:
+    """The number of each step of sequences `(batch, time, ...)`, from 0."""
+    # By counting, because the converter to ONNX has no range of a size that is not known.
+    return jax.lax.cumsum(jnp.ones_like(values[..., 0], jnp.int32), axis=1) - 1
+
+
 def batch(detector: Any, *, stepwise: bool = False) -> Function:
     """Sequences to the scores of each, of their steps, and the surprise of the columns."""
     networks, way = detector.networks(), detector.way
@@ -52,28 +58,27 @@ def batch(detector: Any, *, stepwise: bool = False) -> Function:
 
     def foretold(values: Any, present: Any) -> Any:
         """What is expected after all steps before."""
-        late = jnp.concatenate([jnp.zeros_like(values[:, :1]), values[:, :-1]], axis=1)
-        return expected(late, present)
+        return expected(jnp.swapaxes(late(jnp.swapaxes(values, 0, 1)), 0, 1), present)
 
     def rebuilt(values: Any, present: Any) -> Any:
         """What is expected from the end of each sequence, as `Reconstruction` has it."""
-        blank = jnp.zeros_like(values)
-        place = jnp.arange(2 * values.shape[1])
+        twice = jnp.concatenate([values, jnp.zeros_like(values)], axis=1)
+        place = numbers(twice)
         length = jnp.sum(present.astype(jnp.int32), axis=1, keepdims=True)
         read, written = place < length, (place >= length) & (place < 2 * length)
-        inputs = jnp.where(jnp.expand_dims(read, -1), jnp.concatenate([values, blank], axis=1), 0.0)
+        inputs = jnp.where(jnp.expand_dims(read, -1), twice, 0.0)
         left = (2 * length - place).astype(values.dtype) / way.window
         left = jnp.where(written, left, 0.0)
         outputs = expected(
             jnp.concatenate([inputs, jnp.expand_dims(left, -1)], axis=-1), read | written
         )
-        back = jnp.maximum(2 * length - 1 - jnp.arange(values.shape[1]), 0)
+        back = jnp.maximum(2 * length - 1 - numbers(values), 0)
         return jnp.take_along_axis(outputs, jnp.expand_dims(back, -1), axis=1)
 
     def call(x: Any, present: Any) -> tuple[Any, ...]:
         values, truth = seen(detector, x)
         errors = truth - (foretold if way.ahead else rebuilt)(values, present)
-        surprise = detector.surprise_of(errors, jnp.arange(x.shape[1]))
+        surprise = detector.surprise_of(errors, numbers(x))
         surprise = jnp.where(jnp.expand_dims(present, -1), surprise, jnp.nan)
         steps = scores_of(surprise)
         return detector.of_steps(steps), steps, surprise

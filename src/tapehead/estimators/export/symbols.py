@@ -7,8 +7,7 @@ import jax
 import jax.numpy as jnp
 
 from tapehead.cell import expect_steps, select
-from tapehead.estimators.alphabet import END
-from tapehead.estimators.export.answers import unrolled
+from tapehead.estimators.export.answers import late, unrolled
 from tapehead.estimators.export.function import Function, Ways, What, stepped
 
 
@@ -20,22 +19,17 @@ def ways(estimator: Any, what: What) -> Ways:
 
 
 def batch(estimator: Any, *, stepwise: bool = False) -> Function:
-    """Sequences to the log-probabilities of their symbols and ends; 0 behind these."""
+    """Sequences, each with its end, to the log-probabilities of their symbols; 0 on padding."""
     networks = estimator.networks()
 
     def call(x: Any, present: Any) -> tuple[Any, ...]:
-        # An end before the first symbol, and one behind the last.
-        symbols = jnp.where(present, x, END)
-        one = jnp.full_like(x[:, :1], END)
-        inputs = jnp.swapaxes(jnp.concatenate([one, symbols], axis=1), 0, 1)
-        counted = jnp.concatenate([jnp.ones_like(present[:, :1]), present], axis=1)
-        mask = jnp.swapaxes(counted, 0, 1)
+        inputs, mask = late(jnp.swapaxes(x, 0, 1)), jnp.swapaxes(present, 0, 1)
         outputs = jnp.stack([unrolled(net, inputs, mask, stepwise) for net in networks])
-        following = jnp.concatenate([symbols, one], axis=1)
-        marks = jnp.arange(len(estimator.alphabet_)) == jnp.expand_dims(following, -1)
         told = jnp.swapaxes(estimator.decoded(outputs), 0, 1)
-        found = jnp.where(counted, jnp.sum(jnp.where(marks, told, 0.0), axis=-1), 0.0)
-        return found, jnp.sum(found, axis=1) / jnp.sum(counted.astype(found.dtype), axis=1)
+        found = jnp.take_along_axis(told, jnp.expand_dims(x, -1), axis=-1)[..., 0]
+        found = jnp.where(present, found, 0.0)
+        count = jnp.maximum(jnp.sum(present.astype(found.dtype), axis=1), 1.0)
+        return found, jnp.sum(found, axis=1) / count
 
     shapes = [(("batch", "time"), jnp.int32), (("batch", "time"), jnp.bool_)]
     return Function(call, ["x", "present"], ["log_likelihoods", "scores"], shapes)
