@@ -240,16 +240,28 @@ def test_words_and_the_lowest_step(tmp_path):
     np.testing.assert_allclose(found[2], model.surprise(table), rtol=1e-3, atol=1e-4)
 
 
-@pytest.mark.slow
-def test_what_is_rebuilt_from_a_file(tmp_path):
+@pytest.fixture(scope="module")
+def rebuilder():
     settings = FAST | {"held_out": 0.2}
-    model = AnomalyDetector(**settings, method="reconstruction", window=16).fit(walks(60))
-    expect_scores(model, gaps(), tmp_path / "m.stablehlo")
+    return AnomalyDetector(**settings, method="reconstruction", window=16).fit(walks(60))
+
+
+@ONNX
+@pytest.mark.slow
+def test_what_is_rebuilt_is_no_onnx(rebuilder, tmp_path):
+    with pytest.raises(UserError, match="cannot be written as onnx .* write a .stablehlo file"):
+        rebuilder.export(tmp_path / "m.onnx")
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.slow
+def test_what_is_rebuilt_from_a_file(rebuilder, tmp_path):
+    expect_scores(rebuilder, gaps(), tmp_path / "m.stablehlo")
     assert told(tmp_path / "m.stablehlo")["constraints"] == ["time <= 16"]
     with pytest.raises(ValueError, match="shapes"):  # of more steps than a window has
         opened(tmp_path / "m.stablehlo")(np.zeros((1, 17, 2), np.float32), np.ones((1, 17), bool))
     with pytest.raises(UserError, match="a reconstruction begins at a sequence's end"):
-        model.export(tmp_path / "s.stablehlo", what="step")
+        rebuilder.export(tmp_path / "s.stablehlo", what="step")
 
 
 # -- embedders ----------------------------------------------------------------------------------
