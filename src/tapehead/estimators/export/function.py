@@ -1,6 +1,6 @@
 """`Function`: what is exported."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -24,7 +24,7 @@ class Function:
     call: Callable[..., tuple[Any, ...]]
     inputs: list[str]
     outputs: list[str]
-    shapes: list[tuple[tuple[int | str, ...], Any]]
+    shapes: Sequence[tuple[tuple[int | str, ...], Any]]
     constraints: tuple[str, ...] = ()
 
     def specs(self) -> list[jax.ShapeDtypeStruct]:
