@@ -1,7 +1,7 @@
 """`fit`, `predict`, `watch` and `export` on tables and models that cannot be used.
 
 Each is told in one line, and nothing is half-written. No network is trained: what would come so far
-is ended there, or given weights that are all zero. The longer fuzz test is slow:
+is ended there, or given weights that are drawn. The longer fuzz test is slow:
 `python -m pytest -m slow tests/cli/test_bad_tables.py`.
 """
 
@@ -10,8 +10,6 @@ import random
 import shutil
 from types import SimpleNamespace
 
-import equinox as eqx
-import jax
 import numpy as np
 import pandas as pd
 import pytest
@@ -20,7 +18,6 @@ from tapehead.cli import main
 from tapehead.errors import UserError
 from tapehead.estimators import AnomalyDetector, Forecaster, SequenceClassifier, SequenceGenerator
 from tapehead.estimators.trained import Trained
-from tapehead.training.storage import named_leaves
 
 pytestmark = pytest.mark.filterwarnings("ignore:table")
 
@@ -29,20 +26,6 @@ ENOUGH = "this is where it would be trained"
 
 def ended(self, *args, **settings):
     raise UserError(ENOUGH)
-
-
-def untrained(self, *args, **settings):
-    """Weights of zero instead of training."""
-    shapes = eqx.filter(
-        self._skeleton(),
-        lambda leaf: isinstance(leaf, jax.ShapeDtypeStruct),
-        is_leaf=lambda leaf: isinstance(leaf, jax.ShapeDtypeStruct),
-    )
-    self.weights_ = {
-        name: np.zeros((self.ensemble, *leaf.shape), leaf.dtype)
-        for name, leaf in named_leaves(shapes).items()
-    }
-    self.curve_, self.best_update_, self.n_updates_ = [{"update": 1, "loss": 1.0}], [1], 1
 
 
 def long(count=12, steps=6):
@@ -58,7 +41,7 @@ SMALL = {"model": "elman", "size": "small", "random_state": 0}
 
 
 @pytest.fixture(scope="module")
-def models(tmp_path_factory):
+def models(tmp_path_factory, untrained):
     """Folders of a classifier, a forecaster, a detector and a generator."""
     folder = tmp_path_factory.mktemp("models")
     made = {
@@ -67,12 +50,10 @@ def models(tmp_path_factory):
         "detector": AnomalyDetector(**SMALL, time="t"),
         "generator": SequenceGenerator(**SMALL),
     }
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(Trained, "_train", untrained)
-        made["classifier"].fit(LONG, "y")
-        made["forecaster"].fit(SERIES)
-        made["detector"].fit(SERIES)
-        made["generator"].fit(["anna", "otto"])
+    untrained(made["classifier"], LONG, "y")
+    untrained(made["forecaster"], SERIES)
+    untrained(made["detector"], SERIES)
+    untrained(made["generator"], ["anna", "otto"])
     for name, model in made.items():
         model.save(folder / name)
     return folder
@@ -330,8 +311,8 @@ def test_random_tables_to_fit(place, capsys):
 
 @pytest.mark.slow
 @pytest.mark.filterwarnings("ignore")
-def test_random_tables_from_fit_to_predict(place, capsys, monkeypatch):
-    monkeypatch.setattr(Trained, "_train", untrained)
+def test_random_tables_from_fit_to_predict(place, capsys, monkeypatch, drawn_weights):
+    monkeypatch.setattr(Trained, "_train", drawn_weights)
     draw, done = random.Random(1), 0
     for _ in range(300):
         (place / "t.csv").write_bytes(drawn(draw))

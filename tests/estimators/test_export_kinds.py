@@ -15,8 +15,6 @@ from tapehead.errors import UserError
 from tapehead.estimators import AnomalyDetector, Forecaster, SequenceEmbedder, SequenceGenerator
 from tapehead.estimators.series import calendar, times_ahead
 
-FAST = QUICK | {"max_updates": 5}
-
 
 def told(path):
     return json.loads(path.with_name(f"{path.name}.json").read_text())
@@ -47,7 +45,7 @@ def days(count):
 
 def forecaster(**settings):
     return Forecaster(
-        **{k: v for k, v in FAST.items() if k != "held_out"},
+        **{k: v for k, v in QUICK.items() if k != "held_out"},
         horizon=AHEAD,
         lookback=BACK,
         held_out=0.2,
@@ -55,12 +53,12 @@ def forecaster(**settings):
     )
 
 
-def test_a_forecast_from_a_file(tmp_path):
+def test_a_forecast_from_a_file(tmp_path, untrained):
     """In blocks of its own medians, in segments, from dates and covariates, with a gap."""
     table, future = days(60), days(60 + AHEAD)[60:]
     table.loc[57, "sold"] = np.nan
     columns = {"time": "day", "target": "sold", "past": ["rain"], "future": ["offer"]}
-    model = forecaster(at_once=2, segment=2, **columns).fit(table)
+    model = untrained(forecaster(at_once=2, segment=2, **columns), table)
     path = tmp_path / "m.stablehlo"
     model.export(path)
     about = told(path)
@@ -86,10 +84,10 @@ def test_a_forecast_from_a_file(tmp_path):
 @pytest.mark.slow
 @pytest.mark.parametrize("suffix", [".stablehlo", ".onnx"])
 @pytest.mark.parametrize("quantiles", [None, (0.2, 0.5)])
-def test_many_series_at_once(suffix, quantiles, tmp_path):
+def test_many_series_at_once(suffix, quantiles, tmp_path, untrained):
     rng = np.random.default_rng(0)
     series = [np.cumsum(rng.normal(size=40)) * 10**n for n in range(4)]
-    model = forecaster(quantiles=quantiles, ensemble=2).fit(series)
+    model = untrained(forecaster(quantiles=quantiles, ensemble=2), series)
     series[1][-BACK:-5] = np.nan
     model.export(tmp_path / f"m{suffix}")
     x = np.stack([one[-BACK:] for one in series]).astype(np.float32)
@@ -107,8 +105,8 @@ NAMES = ["anna", "hanna", "johanna", "otto"] * 5
 
 
 @pytest.fixture(scope="module")
-def named():
-    return SequenceGenerator(**FAST).fit(NAMES)
+def named(untrained):
+    return untrained(SequenceGenerator(**QUICK), NAMES)
 
 
 def likelihoods(model, path):
@@ -152,15 +150,16 @@ def test_symbols_from_a_file(named, tmp_path):
 
 @ONNX
 @pytest.mark.slow
-def test_a_generator_in_onnx(tmp_path):
-    model = SequenceGenerator(**FAST | {"model": "gru"}).fit(NAMES)
+def test_a_generator_in_onnx(tmp_path, untrained):
+    model = untrained(SequenceGenerator(**QUICK | {"model": "gru"}), NAMES)
     expect_likelihoods(model, tmp_path / "m.onnx")
     expect_symbols(model, tmp_path / "s.onnx")
 
 
 @pytest.mark.slow
-def test_numbers_of_an_alphabet_are_told(tmp_path):
-    model = SequenceGenerator(**FAST, levels=4).fit(np.random.default_rng(0).normal(size=(9, 6)))
+def test_numbers_of_an_alphabet_are_told(tmp_path, untrained):
+    X = np.random.default_rng(0).normal(size=(9, 6))
+    model = untrained(SequenceGenerator(**QUICK, levels=4), X)
     model.export(tmp_path / "m.stablehlo")
     about = told(tmp_path / "m.stablehlo")
     assert about["symbols"] == [None, "<unk>", *model.alphabet_.values]
@@ -202,8 +201,9 @@ def expect_watching(model, X, path):
 
 
 @pytest.fixture(scope="module")
-def watcher():
-    return AnomalyDetector(**FAST | {"held_out": 0.2}, missing="indicator").fit(walks(60))
+def watcher(untrained):
+    model = AnomalyDetector(**QUICK | {"held_out": 0.2}, missing="indicator")
+    return untrained(model, walks(60))
 
 
 def test_scores_from_a_file(watcher, tmp_path):
@@ -226,11 +226,12 @@ def test_a_detector_in_onnx(watcher, tmp_path):
 
 
 @pytest.mark.slow
-def test_words_and_the_lowest_step(tmp_path):
+def test_words_and_the_lowest_step(tmp_path, untrained):
     rng = np.random.default_rng(0)
     rows = [(n, t, rng.normal(), "xyz"[rng.integers(3)]) for n in range(20) for t in range(6)]
     table = pd.DataFrame(rows, columns=["id", "t", "a", "kind"])
-    model = AnomalyDetector(**FAST, id="id", time="t", whole="lowest", ensemble=2).fit(table)
+    model = AnomalyDetector(**QUICK, id="id", time="t", whole="lowest", ensemble=2)
+    untrained(model, table)
     model.export(tmp_path / "m.stablehlo")
     about = told(tmp_path / "m.stablehlo")
     places = {name: place for place, name in enumerate(about["categories"]["kind"])}
@@ -241,9 +242,10 @@ def test_words_and_the_lowest_step(tmp_path):
 
 
 @pytest.fixture(scope="module")
-def rebuilder():
-    settings = FAST | {"held_out": 0.2}
-    return AnomalyDetector(**settings, method="reconstruction", window=16).fit(walks(60))
+def rebuilder(untrained):
+    settings = QUICK | {"held_out": 0.2}
+    model = AnomalyDetector(**settings, method="reconstruction", window=16)
+    return untrained(model, walks(60))
 
 
 @ONNX
@@ -268,9 +270,9 @@ def test_what_is_rebuilt_from_a_file(rebuilder, tmp_path):
 
 
 @pytest.mark.slow
-def test_vectors_from_a_file(tmp_path):
+def test_vectors_from_a_file(tmp_path, untrained):
     X = gaps()
-    model = SequenceEmbedder(**FAST, dimensions=3, ensemble=2).fit(X)
+    model = untrained(SequenceEmbedder(**QUICK, dimensions=3, ensemble=2), X)
     model.export(tmp_path / "m.stablehlo")
     (found,) = opened(tmp_path / "m.stablehlo")(*padded(X))
     np.testing.assert_allclose(found, model.transform(X), rtol=1e-4, atol=1e-5)

@@ -7,13 +7,12 @@ from quick_estimators import QUICK
 from tapehead.errors import UserError
 from tapehead.estimators import SequenceGenerator, load
 
-FAST = QUICK | {"max_updates": 20}
 NAMES = ["anna", "hanna", "johanna", "otto"] * 5
 
 
 @pytest.fixture(scope="module")
-def named():
-    return SequenceGenerator(**FAST).fit(NAMES)
+def named(untrained):
+    return untrained(SequenceGenerator(**QUICK), NAMES)
 
 
 def test_symbol_by_symbol_it_is_the_batch(named, tmp_path):
@@ -68,8 +67,8 @@ def test_lanes_side_by_side(named):
     ],
     ids=["symbols", "words", "numbers"],
 )
-def test_other_sequences(X, settings, sequence):
-    model = SequenceGenerator(**FAST, **settings).fit(X)
+def test_other_sequences(X, settings, sequence, untrained):
+    model = untrained(SequenceGenerator(**QUICK, **settings), X)
     stream = model.stream()
     found = [stream.feed(one).surprise for one in sequence]
     whole = " ".join(sequence) if "text" in settings else sequence

@@ -33,7 +33,7 @@ class Method(abc.ABC):
 
     @abc.abstractmethod
     def pieces(self, steps: int) -> list[tuple[int, int]]:
-        """The first and last step, less one, of the parts in which a sequence is read."""
+        """Where the parts begin and end in which a sequence of so many steps is read."""
 
 
 class Prediction(Method):
