@@ -177,7 +177,8 @@ def answer(given: Namespace, table: Any, command: str) -> int:
     ]
     confusion: list[list[int]] = []
     names = [str(c) for c in model.classes_] if isinstance(model, SequenceClassifier) else []
-    if names and len(names) <= 30:
+    # A class with one example may be in the test alone.
+    if len(names) <= 30 and classes and np.isin(parts[3], model.classes_).any():
         found = model.predict(test.drop(columns=target))
         confusion = confusion_matrix(parts[3], found, labels=model.classes_).tolist()
     split = (
