@@ -2,16 +2,19 @@
 
 python examples/results_anomalies.py ecg5000 --seeds 3
 python examples/results_anomalies.py nab
+python examples/results_anomalies.py nab --relearn 1000
 python examples/results_anomalies.py nab --published NAB  # a clone of numenta/NAB
 python examples/results_anomalies.py picture docs/images/taxi-anomalies.svg
 """
 
 import argparse
+import itertools
 import json
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
+from scipy.stats import norm
 from sklearn.decomposition import PCA
 from sklearn.metrics import roc_auc_score
 
@@ -77,7 +80,47 @@ def rarity(surprises):
     return [-np.log10(running_p_values(-one)) for one in surprises]
 
 
-def nab(published, seeds):
+def likelihood(surprise, short=10, long=8000):
+    """Numenta's: the mean of the last 10 steps among such means before, as −log10 of the tail.
+
+    Of a normal distribution by the mean and deviation of these (Ahmad et al., "Unsupervised
+    real-time anomaly detection for streaming data", 2017), from the second half of the probation.
+    """
+
+    def sums(x):
+        return np.concatenate([[0.0], np.cumsum(x)])
+
+    steps, start = np.arange(len(surprise)), probation(len(surprise))
+    first = np.maximum(steps + 1 - short, 0)
+    means = (sums(surprise)[steps + 1] - sums(surprise)[first]) / (steps + 1 - first)
+    first = np.maximum(start // 2, steps - long)
+    count = np.maximum(steps - first, 1)
+    mean = (sums(means)[steps] - sums(means)[first]) / count
+    variance = (sums(means**2)[steps] - sums(means**2)[first]) / count - mean**2
+    rare = -norm.logsf((means - mean) / np.sqrt(np.maximum(variance, 1e-6))) / np.log(10)
+    return np.where(steps < start, 0.0, rare)
+
+
+def watched(values, seed, relearn):
+    """The surprise of each step to a network that was taught the probation.
+
+    With `relearn` another one is taught the last 3,000 steps whenever so many more have passed.
+    """
+    surprise, start = np.zeros(len(values)), probation(len(values))
+    blocks = [*range(start, len(values), relearn or len(values)), len(values)]
+    for begun, end in itertools.pairwise(blocks):
+        first = max(0, begun - 3000)
+        model = AnomalyDetector(
+            size="small", max_updates=300, window=128 if relearn else None, random_state=seed
+        )
+        model.fit([values[first:begun]])
+        found = -model.score_steps([values[first:end]])[0]
+        kept = 0 if begun == start else begun - first
+        surprise[first + kept : end] = found[kept:]
+    return surprise
+
+
+def nab(published, seeds, relearn):
     """Each series is learned from its probation only, and then watched step by step."""
     series = load_nab()
     print(" " * 44, *(f"{name:>6}" for name in PROFILES))
@@ -97,13 +140,10 @@ def nab(published, seeds):
 
     both("distance from the mean", far)
     for seed in range(seeds):
-        surprises = []
-        for one in series:
-            values = one.values[:, None]
-            model = AnomalyDetector(size="small", max_updates=300, random_state=seed)
-            model.fit([values[: probation(len(values))]])
-            surprises.append(-model.score_steps([values])[0])
+        surprises = [watched(one.values[:, None], seed, relearn) for one in series]
         both(f"prediction, seed {seed}", surprises)
+        likely = [likelihood(one) for one in surprises]
+        shown(f"prediction, seed {seed}, likelihood", list(map(Watched, likely, windows)))
 
 
 def picture(path):
@@ -147,12 +187,13 @@ def main():
     parser.add_argument("what", choices=["ecg5000", "nab", "picture"])
     parser.add_argument("out", nargs="?", type=Path, default=Path("anomalies.svg"))
     parser.add_argument("--seeds", type=int, default=1)
+    parser.add_argument("--relearn", type=int)
     parser.add_argument("--published", type=Path)
     given = parser.parse_args()
     if given.what == "ecg5000":
         ecg5000(given.seeds)
     elif given.what == "nab":
-        nab(given.published, given.seeds)
+        nab(given.published, given.seeds, given.relearn)
     else:
         picture(given.out)
 

@@ -53,3 +53,38 @@ def x64():
     """Run the test in float64."""
     with jax.enable_x64(True):
         yield
+
+
+@pytest.fixture(scope="session")
+def drawn_weights():
+    """In place of `Trained._train`: weights that are drawn, and no training."""
+    import equinox as eqx
+    import numpy as np
+
+    from tapehead.training.storage import named_leaves
+
+    def train(self, *args, **settings):
+        rng = np.random.default_rng(0)
+        shapes, _ = eqx.partition(
+            self._skeleton(), lambda leaf: isinstance(leaf, jax.ShapeDtypeStruct)
+        )
+        self.weights_ = {
+            name: rng.normal(0, 0.3, (self.ensemble, *leaf.shape)).astype(leaf.dtype)
+            for name, leaf in named_leaves(shapes).items()
+        }
+        self.curve_, self.best_update_, self.n_updates_ = [{"update": 1, "loss": 1.0}], [1], 1
+
+    return train
+
+
+@pytest.fixture(scope="session")
+def untrained(drawn_weights):
+    """Fit an estimator without training: what its weights are does not matter to the test."""
+    from tapehead.estimators.trained import Trained
+
+    def fitted(estimator, *data):
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(Trained, "_train", drawn_weights)
+            return estimator.fit(*data)
+
+    return fitted

@@ -75,7 +75,7 @@ def test_names_with_their_bits(files, capsys):
         ("generate", where, "--prompt", "xyz"): "did not occur in fit",
         ("generate", where, "--out", "a.mid"): "--out is for music",
         ("predict", where, files / "t.csv"): "makes up sequences",
-        ("export", where, "--to", files / "m.onnx"): "a generator cannot be exported",
+        ("export", where, "--to", files / "m.pb"): "must end in .stablehlo or .onnx",
     }.items():
         assert main([str(word) for word in words]) == 2
         assert message in capsys.readouterr().err

@@ -4,7 +4,6 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from tapehead.cli.options import Parser, one_of
-from tapehead.errors import UserError
 
 
 def parser() -> Parser:
@@ -36,12 +35,8 @@ def run(args: Sequence[str]) -> int:
     """The command; returns the exit status."""
     given = parser().read(args)
     from tapehead.estimators import load
-    from tapehead.estimators.base import SequenceEstimator
 
-    model = load(given.model)
-    if not isinstance(model, SequenceEstimator):
-        raise UserError(f"export: a {model.kind} cannot be exported; keep its folder")
-    model.export(given.to, what=given.what)
+    load(given.model).export(given.to, what=given.what)
     print(f"exported: {given.to}")
     print(f"what goes in and comes out: {given.to}.json")
     return 0

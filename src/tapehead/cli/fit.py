@@ -128,7 +128,7 @@ def answer(given: Namespace, table: Any, command: str) -> int:
     from sklearn.model_selection import train_test_split
 
     from tapehead.estimators import SequenceClassifier, SequenceRegressor, baselines
-    from tapehead.estimators.reading import expect_column
+    from tapehead.estimators.reading import cut_table, expect_column
     from tapehead.inspection.report.content import Tile
 
     if given.target is None or len(given.target) != 1:
@@ -144,7 +144,7 @@ def answer(given: Namespace, table: Any, command: str) -> int:
         keys = np.arange(len(table))
         of_row, answers = keys, table[target]
     else:
-        expect_column(table, given.id, "id")
+        cut_table(table, given.id, None)  # refuses rows without one
         answers = table.groupby(given.id, sort=False)[target].first()
         keys, of_row = answers.index.to_numpy(), table[given.id].to_numpy()
     if len(keys) < 5:
@@ -177,7 +177,8 @@ def answer(given: Namespace, table: Any, command: str) -> int:
     ]
     confusion: list[list[int]] = []
     names = [str(c) for c in model.classes_] if isinstance(model, SequenceClassifier) else []
-    if names and len(names) <= 30:
+    # A class with one example may be in the test alone.
+    if len(names) <= 30 and classes and np.isin(parts[3], model.classes_).any():
         found = model.predict(test.drop(columns=target))
         confusion = confusion_matrix(parts[3], found, labels=model.classes_).tolist()
     split = (

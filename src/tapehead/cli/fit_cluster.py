@@ -31,7 +31,7 @@ def cluster(given: Namespace, table: Any, command: str) -> int:
     model = SequenceClusterer(n_clusters=given.clusters, **settings(given))
     model.fit(sequences)
     read = model.read(sequences)
-    vectors, labels, count = model.embed(sequences), model.labels_, model.n_clusters_
+    vectors, labels, count = model.vectors_, model.labels_, model.n_clusters_
 
     sizes = [[f"cluster {k}", str(int((labels == k).sum()))] for k in range(count)]
     names, rows, scored = ["", "sequences"], sizes, "How many sequences there are in each cluster."

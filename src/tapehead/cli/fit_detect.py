@@ -12,7 +12,7 @@ from tapehead.errors import UserError
 from tapehead.estimators import AnomalyDetector
 from tapehead.estimators.baselines import plain_scores
 from tapehead.estimators.reading import Read, cut_table, expect_column
-from tapehead.estimators.surprises import runs
+from tapehead.estimators.surprises import runs, scores_of
 from tapehead.estimators.thresholds import THRESHOLDS, Limit
 from tapehead.inspection.report.content import Tile
 from tapehead.inspection.report.fitted import Timeline
@@ -36,7 +36,7 @@ def detect(given: Namespace, table: Any, command: str) -> int:
     # Tables to come may hold it as well, and it is not to be looked at.
     model.target_ = None if given.target is None else given.target[0]
     read = model.read(test)
-    scores = [model.scores(one) for one in model.surprises(read)]
+    scores = [scores_of(one) for one in model.surprises(read)]
     whole = np.array([model.of_steps(one) for one in scores])
     steps, sequences = model.step_limit_, limit_of(model, "sequences")
     share = NONE if sequences is None else f"{sequences.rate:.3%}"
@@ -95,12 +95,13 @@ def parted(given: Namespace, table: Any, truth: Any) -> tuple[Any, Any, np.ndarr
     if given.id is None:
         codes, count = np.arange(len(table)), len(table)
     else:
-        expect_column(table, given.id, "id")
-        codes, keys = pd.factorize(table[given.id])
-        count = len(keys)
+        keys, groups = cut_table(table, given.id, None)
+        codes, count = np.zeros(len(table), int), len(keys)
+        for number, rows in enumerate(groups):
+            codes[rows] = number
     wrong = np.zeros(count, bool)
     if truth is not None:
-        np.logical_or.at(wrong, codes[codes >= 0], truth[codes >= 0])
+        np.logical_or.at(wrong, codes, truth)
     normal = np.flatnonzero(~wrong)
     if len(normal) < 5:
         raise UserError(
@@ -110,7 +111,7 @@ def parted(given: Namespace, table: Any, truth: Any) -> tuple[Any, Any, np.ndarr
     out = np.random.RandomState(given.seed).permutation(normal)[:kept]
     watched = wrong.copy()
     watched[out] = True
-    asked = watched[codes] & (codes >= 0)
+    asked = watched[codes]
     return table[~asked], table[asked], None if truth is None else wrong[watched]
 
 
@@ -162,7 +163,7 @@ def of_rows(model: AnomalyDetector, table: Any) -> pd.DataFrame:
     limit, names = model.step_limit_.value, np.array(model.schema_.names, object)
     scores, columns = np.full(len(table), np.nan), np.full(len(table), "", object)
     for rows, surprise in zip(read.rows, model.surprises(read), strict=True):
-        scores[rows] = model.scores(surprise)
+        scores[rows] = scores_of(surprise)
         columns[rows] = names[np.nan_to_num(surprise, nan=-1).argmax(axis=1)]
     told: Any = table[[name for name in (model.id, model.time) if name is not None]].copy()
     told["score"] = scores

@@ -9,7 +9,7 @@ from jaxtyping import Int
 
 from tapehead.estimators.schema import WORDS, Text, symbols_of
 from tapehead.tasks.language.tokenize import most_frequent
-from tapehead.tasks.vocabulary import Vocabulary
+from tapehead.tasks.vocabulary import UNKNOWN, Vocabulary
 
 END = 0
 """The number of what stands before and behind every sequence."""
@@ -59,6 +59,12 @@ class Alphabet:
 
     def __len__(self) -> int:
         return len(self.vocabulary)
+
+    @property
+    def symbols(self) -> list[Any]:
+        """What each number stands for: `None` for the end, `"<unk>"` for any that is not known."""
+        known = self.values if self.kind == "numbers" else self.vocabulary.symbols[2:]
+        return [None, UNKNOWN, *known]
 
     def encode(self, sequence: Any) -> Int[np.ndarray, " symbols"]:
         """The numbers of a sequence's symbols."""

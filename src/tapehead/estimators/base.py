@@ -2,50 +2,25 @@
 
 import abc
 import math
-from collections.abc import Sequence
-from pathlib import Path
-from typing import Any, NamedTuple, Self
+from typing import Any, Self
 
 import jax
 import numpy as np
 import pandas as pd
-from sklearn.model_selection import train_test_split
 from sklearn.utils import check_random_state
-from sklearn.utils.validation import check_is_fitted
 
 from tapehead.errors import UserError
-from tapehead.estimators.export import What, export
-from tapehead.estimators.network import recipe
-from tapehead.estimators.reading import Raw, Read, expect_column
-from tapehead.estimators.schema import Schema, symbols_of
-from tapehead.estimators.sequential import SequenceReader
-from tapehead.estimators.trained import read_through
-from tapehead.models import Model
-from tapehead.tasks.given import Examples, Given
+from tapehead.estimators.mapping import Answers, SequenceMapper, readable, weighed
+from tapehead.estimators.reading import Read, expect_column
+from tapehead.estimators.schema import Schema
+from tapehead.tasks.given import Examples
 from tapehead.training.fitting import fit
 from tapehead.training.storage import named_leaves
 
 
-class Answers(NamedTuple):
-    """What is wanted of a network, sequence by sequence.
+class SequenceEstimator(SequenceMapper):
+    """Fit and predict; subclasses say what is asked and what is answered."""
 
-    **Attributes:**
-
-    - `targets`: for each sequence `(time or 1, ...)`, as the task's loss has them.
-    - `counts`: for each sequence `(time or 1,)`, how much each of these answers counts by itself.
-    - `strata`: by what examples are held out evenly; `None` if by nothing.
-    """
-
-    targets: list[np.ndarray]
-    counts: list[np.ndarray]
-    strata: np.ndarray | None = None
-
-
-class SequenceEstimator(SequenceReader):
-    """Fit, predict and remember; subclasses say what is asked and what is answered."""
-
-    each_step: bool
-    text: Any
     warm_start: bool
 
     @abc.abstractmethod
@@ -55,10 +30,6 @@ class SequenceEstimator(SequenceReader):
     @abc.abstractmethod
     def _answers(self, y: list[np.ndarray]) -> Answers:
         """The answers as the task's loss has them."""
-
-    @abc.abstractmethod
-    def _task(self, features: int, symbols: bool) -> Given:
-        """The task of which the answers are the targets."""
 
     @abc.abstractmethod
     def _check_answers(self, y: Any, count: int) -> Any:
@@ -116,12 +87,6 @@ class SequenceEstimator(SequenceReader):
         y = self._check_answers(y, len(sequences))
         return [y[number : number + 1] for number in range(len(y))]
 
-    def _lengths(self, read: Read) -> list[int]:
-        """The steps of each sequence."""
-        if read.form != "text":
-            return [len(sequence) for sequence in read.sequences]
-        return [len(symbols_of(text, self.text)) for text in read.sequences]
-
     # -- learning -----------------------------------------------------------------------------
 
     def _weighted(
@@ -148,35 +113,15 @@ class SequenceEstimator(SequenceReader):
                 raise UserError("sample_weight: expected finite numbers from 0 on")
             if not whole.any():
                 raise UserError("sample_weight: every weight is zero; at least one must be above")
-        answer = [w * c for w, c in zip(whole, wanted.counts, strict=True)]
-        total = sum(float(a.sum()) for a in answer)
-        asked = sum(int((a > 0).sum()) for a in answer)
-        if not asked:
-            raise UserError("y: asks for nothing: no answer has weight")
-        return whole, [a * asked / total for a in answer]
-
-    def _parts(self, wanted: Answers, rng: np.random.RandomState) -> tuple[np.ndarray, np.ndarray]:
-        """Which sequences to learn from, and which to stop by; none if that would be too few."""
-        everything = np.arange(len(wanted.targets))
-        held = self._held(len(everything))
-        if not held:
-            return everything, everything[:0]
-        seed = rng.randint(2**31 - 1)
-        try:
-            learned, held_out = train_test_split(
-                everything, test_size=held, random_state=seed, stratify=wanted.strata
-            )
-        except ValueError:  # a class with one example
-            learned, held_out = train_test_split(everything, test_size=held, random_state=seed)
-        return np.sort(learned), np.sort(held_out)
+        return whole, weighed(wanted.counts, whole)
 
     def _examples(
-        self, schema: Schema, sequences: Sequence[Raw], wanted: Answers, weights: list[np.ndarray]
+        self, read: Read, wanted: Answers, weights: list[np.ndarray], part: np.ndarray
     ) -> Examples:
-        """The padded arrays of some sequences and their answers."""
         inputs, masks, placed = [], [], []
-        for sequence, weight in zip(sequences, weights, strict=True):
-            values, known = schema.encode(sequence)
+        for number in part:
+            weight = weights[number]
+            values, known = self.schema_.encode(read.sequences[number])
             if self.each_step:
                 mask = np.ones(len(values), bool)
                 placed.append(weight)
@@ -187,23 +132,8 @@ class SequenceEstimator(SequenceReader):
                 placed.append(spread)
             inputs.append(values)
             masks.append(mask)
-        return Examples.of(inputs, masks, wanted.targets, placed)
-
-    def _buckets(
-        self, schema: Schema, read: Read, wanted: Answers, weights: list[np.ndarray], part: Any
-    ) -> tuple[Examples, ...]:
-        """The sequences of a part in buckets of like length."""
-        groups = self._alike(np.array(self._lengths(read))[part])
-        return tuple(self._of(schema, read, wanted, weights, part[group]) for group in groups)
-
-    def _of(
-        self, schema: Schema, read: Read, wanted: Answers, weights: list[np.ndarray], part: Any
-    ) -> Examples:
-        def some(x: list[Any]) -> list[Any]:
-            return [x[number] for number in part]
-
-        own = wanted._replace(targets=some(wanted.targets), counts=some(wanted.counts))
-        return self._examples(schema, some(read.sequences), own, some(weights))
+        targets = [wanted.targets[number] for number in part]
+        return Examples.of(inputs, masks, targets, placed)
 
     def fit(self, X: Any, y: Any, sample_weight: Any = None) -> Self:
         """Learn from sequences and their answers.
@@ -230,8 +160,9 @@ class SequenceEstimator(SequenceReader):
         wanted = self._answers(given)
         whole, weights = self._weighted(read, wanted, sample_weight)
         rng = check_random_state(self.random_state)
-        learned, held = self._parts(wanted, rng)
-        schema = Schema.learn(
+        parts = self._parts(len(given), rng, wanted.strata)
+        learned, _ = parts
+        self.schema_ = Schema.learn(
             read.form,
             [read.sequences[number] for number in learned],
             missing=self.missing,
@@ -240,49 +171,13 @@ class SequenceEstimator(SequenceReader):
         )
         self._rescale([given[n] for n in learned], whole[learned])
         wanted = self._answers(given)
-        self.schema_ = schema
-        self.recipe_ = self._recipe()
-        data = self._buckets(schema, read, wanted, weights, learned)
-        test = (self._of(schema, read, wanted, weights, held),) if len(held) else None
-        self._train(
-            data, test, seed=rng.randint(2**31 - 1), arrays=self._arrays() if again else None
-        )
-        self.parts_ = {"learned": len(learned), "held_out": len(held)}
+        seed = rng.randint(2**31 - 1)
+        self._learn(read, wanted, weights, parts, seed=seed, again=again)
         vars(self).pop("_progress", None)
         return self
 
-    def _recipe(self) -> Model:
-        """The network's; one answer to a whole sequence is read from the mean over its steps."""
-        pool = "none" if self.each_step else "mean"
-        return recipe(self.model, self.size, pool=pool, dropout=self.dropout)
-
     def _rescale(self, y: list[np.ndarray], weights: np.ndarray) -> None:
         """Learn the answers' scale from those of the training part; by default there is none."""
-
-    def export(self, path: Path | str, *, what: What = "batch") -> None:
-        """Write what the networks compute to a file that needs neither tapehead nor this estimator.
-
-        `heartbeats.stablehlo` is read by `jax.export.deserialize`, `heartbeats.onnx` by any runtime
-        of ONNX; beside it `heartbeats.onnx.json` says what goes in and comes out. Scales,
-        indicators and probabilities are part of it. The function is, with any number of sequences
-        and steps,
-
-        - for `"batch"`, `(x, present) -> answers`, with x `(batch, time, columns)`, NaN where a
-          value is missing and the place of a category among those of its column, or symbols
-          `(batch, time)`; and present `(batch, time)`, False on padding;
-        - for `"step"`, `(x, start, *state) -> (answers, *state)`, with x of one step, and start
-          `(batch,)`, True where a new sequence begins; what the state held there does not matter.
-
-        **Arguments:**
-
-        - `path`: the file, whose name ends in `.stablehlo` or `.onnx`.
-        - `what`: `"batch"` or `"step"`.
-
-        **Raises:** `UserError` for a network that has no single step, for what the converter to
-        ONNX cannot convert or gives other numbers for, and for a file that cannot be written.
-        """
-        check_is_fitted(self, "weights_")
-        export(self, path, what)
 
     def _pass(self, X: Any, y: Any, sample_weight: Any, *, first: bool, learn: bool) -> Self:
         """Go over some sequences once, from where the networks stand: `partial_fit`.
@@ -306,7 +201,7 @@ class SequenceEstimator(SequenceReader):
             self.n_updates_, self.curve_, self.best_update_ = 0, [], [0]
             self._seed = check_random_state(self.random_state).randint(2**31 - 1)
         everything = np.arange(len(given))
-        data = (self._of(self.schema_, read, wanted, weights, everything),)
+        data = (self._examples(read, wanted, weights, everything),)
         updates = math.ceil(len(given) / self.batch)
         config = self._config(updates, updates, getattr(self, "_seed", 0), "constant")
         begun = getattr(self, "_progress", None)
@@ -330,40 +225,3 @@ class SequenceEstimator(SequenceReader):
         if isinstance(y, str):
             X, y = X.drop(columns=y), X[y]
         return X, self._by_sequence(y, self.read(X))
-
-    def _outputs(self, X: Any) -> tuple[Read, list[np.ndarray]]:
-        """What was read, and for each sequence the outputs `(networks, time or 1, outputs)`."""
-        read = self.read(X)
-        coded = [self.schema_.encode(sequence) for sequence in read.sequences]
-        masks = [np.ones_like(known) if self.each_step else readable(known) for _, known in coded]
-        found: list[Any] = [None] * len(coded)
-        values = [one for one, _ in coded]
-        for number, outputs in read_through(self.networks(), values, masks):
-            last = [np.flatnonzero(masks[number])[-1]]
-            found[number] = outputs if self.each_step else outputs[:, last]
-        return read, found
-
-    @abc.abstractmethod
-    def decoded(self, outputs: Any) -> Any:
-        """Answers from the networks' outputs `(networks, *batch, outputs)`, in NumPy or in JAX."""
-
-    def task(self) -> Given:
-        """The task of which the answers are the targets."""
-        return self._task(self.schema_.features, self.schema_.tokens)
-
-    def _gathered(self, answers: list[np.ndarray]) -> Any:
-        """Answers for sequences: an array if there is one each, or all are as long; else a list."""
-        if not self.each_step:
-            return np.array([one[0] for one in answers])
-        if len({len(one) for one in answers}) == 1:
-            return np.array(answers)
-        return answers
-
-
-def readable(known: np.ndarray) -> np.ndarray:
-    """Which steps are read: those in which anything is known, or the last if nothing is."""
-    if known.any():
-        return known
-    last = np.zeros(len(known), bool)
-    last[-1] = True
-    return last

@@ -9,8 +9,9 @@ from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_array, column_or_1d
 
 from tapehead.errors import UserError, nearest
-from tapehead.estimators.base import Answers, SequenceEstimator
+from tapehead.estimators.base import SequenceEstimator
 from tapehead.estimators.files import array_from_json, array_to_json
+from tapehead.estimators.mapping import Answers
 from tapehead.estimators.reading import one_line
 from tapehead.tasks.given import Given, GivenClasses
 
@@ -176,6 +177,10 @@ class SequenceClassifier(ClassifierMixin, SequenceEstimator):
             elif not np.array_equal(np.unique(classes), self.classes_):
                 raise UserError("classes: are not those of the first call")
         return self._pass(X, y, sample_weight, first=first, learn=first and classes is None)
+
+    def legend(self) -> dict[str, Any]:
+        """As of all readers of sequences, and the classes."""
+        return {**super().legend(), "classes": list(map(str, self.classes_))}
 
     def learned(self) -> dict[str, Any]:
         """What `fit` learned beside weights, as JSON data."""

@@ -38,14 +38,16 @@ class SequenceClusterer(ClusterMixin, SequenceEmbedder):
     - the others as of `SequenceEmbedder`.
 
     **Attributes:** those of `SequenceEmbedder`; `labels_`, the cluster of each sequence of `fit`,
-    or -1 if the clusterer left it out; `cluster_centers_`; `n_clusters_`; `silhouettes_`, by number
-    of clusters, where that was chosen.
+    or -1 if the clusterer left it out, and `vectors_`, those of these sequences, neither in
+    its files; `cluster_centers_`; `n_clusters_`; `silhouettes_`, by number of clusters, where
+    that was chosen.
 
     Source: Rousseeuw, "Silhouettes: a graphical aid to the interpretation and validation of cluster
     analysis" (1987).
     """
 
     kind = "clusterer"
+    vectors_: Float[np.ndarray, "samples dimensions"]
     labels_: Int[np.ndarray, " samples"]
     cluster_centers_: Float[np.ndarray, "clusters dimensions"]
 
@@ -100,7 +102,8 @@ class SequenceClusterer(ClusterMixin, SequenceEmbedder):
         if self.n_clusters is not None:
             at_least(type(self).__name__, 1, n_clusters=self.n_clusters)
         super().fit(X)
-        return self._group(self.embed(X))
+        self.vectors_ = self.embed(X)
+        return self._group(self.vectors_)
 
     def _group(self, vectors: np.ndarray) -> Self:
         """Group the sequences of these vectors."""

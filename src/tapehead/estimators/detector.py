@@ -1,5 +1,6 @@
 """`AnomalyDetector`: what is unlike what was seen."""
 
+import dataclasses
 from pathlib import Path
 from typing import Any, Literal, Self, get_args
 
@@ -12,19 +13,15 @@ from sklearn.utils.validation import check_is_fitted
 
 from tapehead.cell import expect_steps
 from tapehead.errors import UserError, among, at_least
+from tapehead.estimators.expecting import WHOLE, WINDOW
+from tapehead.estimators.export import surprises
+from tapehead.estimators.export.function import Ways, What
+from tapehead.estimators.methods import METHODS
 from tapehead.estimators.network import recipe
-from tapehead.estimators.reading import Raw, Read, stamps
-from tapehead.estimators.schema import Scale, Schema
-from tapehead.estimators.sequential import SequenceReader
-from tapehead.estimators.surprises import (
-    Coded,
-    enough,
-    error_scale,
-    known_scores,
-    runs,
-    scales_of_others,
-    some,
-)
+from tapehead.estimators.reading import Read, stamps
+from tapehead.estimators.schema import Schema
+from tapehead.estimators.scoring import Scorer
+from tapehead.estimators.surprises import runs, scores_of
 from tapehead.estimators.thresholds import (
     Limit,
     p_values,
@@ -32,27 +29,15 @@ from tapehead.estimators.thresholds import (
     threshold_from_json,
     threshold_to_json,
 )
-from tapehead.estimators.trained import ROWS, read_through
-from tapehead.estimators.watching import Verdict, Watch
-from tapehead.tasks.given import Examples, Given, GivenValues
+from tapehead.estimators.watching import Watch
 
-WHOLE = 256
-"""Sequences of up to this many steps are learned from whole where the user does not say."""
-WINDOW = 128
-"""Steps of the windows that longer ones are cut into then."""
-LANES = 8
-"""Long sequences that are read at a time."""
-WINDOWS = 20_000
-"""Windows to learn from, at most; of more, evenly spaced ones are taken."""
-
-Method = Literal["prediction", "reconstruction"]
 Whole = Literal["mean", "lowest"]
 Level = Literal["sequences", "steps"]
 
 DAY = np.timedelta64(1, "D")
 
 
-class AnomalyDetector(OutlierMixin, SequenceReader):
+class AnomalyDetector(OutlierMixin, Scorer):
     """Tell what is unlike the sequences that were learned from, as wholes and step by step.
 
     ```python
@@ -139,51 +124,11 @@ class AnomalyDetector(OutlierMixin, SequenceReader):
 
     def _check_settings(self) -> None:
         super()._check_settings()
-        among("AnomalyDetector", get_args(Method), method=self.method)
+        among("AnomalyDetector", METHODS, method=self.method)
         among("AnomalyDetector", get_args(Whole), whole=self.whole)
         if self.window is not None:
             at_least("AnomalyDetector", 2, window=self.window)
         threshold(self.threshold)
-
-    # -- what the network does -----------------------------------------------------------------
-
-    @property
-    def _rebuilds(self) -> bool:
-        return self.method == "reconstruction"
-
-    @property
-    def _wanted(self) -> int:
-        """Features that the network is to give: all but those that say what is missing."""
-        schema = self.schema_
-        return schema.features - (len(schema.numeric) if schema.missing == "indicator" else 0)
-
-    def task(self) -> Given:
-        """The next step of a sequence, or all of its steps backwards after it has been read."""
-        return GivenValues(self.schema_.features + self._rebuilds, self._wanted)
-
-    def _inputs(self, values: np.ndarray) -> np.ndarray:
-        """What is read: each step after the one before, or all of them and then as many blanks."""
-        if not self._rebuilds:
-            return np.concatenate([np.zeros_like(values[:1]), values[:-1]])
-        blank = np.zeros_like(values)
-        # While it writes it is told how much is left, in windows; or it would have to count.
-        left = np.arange(len(values), 0, -1) / self.window_
-        mark = np.concatenate([np.zeros_like(left), left]).astype(np.float32)[:, None]
-        return np.concatenate([np.concatenate([values, blank]), mark], axis=1)
-
-    def _examples(self, windows: list[Coded]) -> Examples:
-        """Windows, of which those steps count in which everything is known."""
-        inputs, targets, weights = [], [], []
-        for one in windows:
-            after, counts = one.values[:, : self._wanted], one.whole.astype(float)
-            if self._rebuilds:
-                after = np.concatenate([np.zeros_like(after), after[::-1]])
-                counts = np.concatenate([np.zeros_like(counts), counts[::-1]])
-            inputs.append(self._inputs(one.values))
-            targets.append(after)
-            weights.append(counts)
-        masks = [np.ones(len(x), bool) for x in inputs]
-        return Examples.of(inputs, masks, targets, weights)
 
     # -- learning -----------------------------------------------------------------------------
 
@@ -217,19 +162,16 @@ class AnomalyDetector(OutlierMixin, SequenceReader):
         ]
         self.schema_ = Schema.learn(read.form, seen, missing=self.missing, text="words")
         self.recipe_ = recipe(self.model, self.size, pool="none", dropout=self.dropout)
-        if not self._rebuilds:  # else it would see in the next input what it is to foretell
+        if self.way.ahead:  # else it would see in the next input what it is to foretell
             expect_steps(
                 "AnomalyDetector with method='prediction'",
                 self._skeleton(),
                 "take one of one direction, or method='reconstruction'",
             )
         coded = [self.coded(one) for one in read.sequences]
-        learned = self._windows([one.part(0, cut) for one, cut in zip(coded, cuts, strict=True)])
-        if not learned:
-            raise UserError("AnomalyDetector: no step is whole; too much is missing")
-        held = self._windows([one.part(cut, None) for one, cut in zip(coded, cuts, strict=True)])
-        test = (self._examples(held),) if held else None
-        self._train((self._examples(learned),), test, seed=rng.randint(2**31 - 1))
+        early = [one.part(0, cut) for one, cut in zip(coded, cuts, strict=True)]
+        late = [one.part(cut, None) for one, cut in zip(coded, cuts, strict=True)]
+        held = self._learn(early, late, seed=rng.randint(2**31 - 1))
         self._calibrate(coded, cuts if held else [0] * len(cuts))
         self.parts_ = {"learned": sum(cuts), "held_out": sum(lengths) - sum(cuts)}
         return self
@@ -254,153 +196,6 @@ class AnomalyDetector(OutlierMixin, SequenceReader):
         if sum(part >= min(self.window_, 32) for part in parts):
             return [length - part for length, part in zip(lengths, parts, strict=True)]
         return lengths
-
-    def coded(self, sequence: Raw) -> Coded:
-        """A sequence, or the lanes of a stream, as the network is to see it."""
-        values, _ = self.schema_.encode(sequence)
-        truth = values[:, : self._wanted].astype(np.float64)
-        for place, absent in zip(self._places(), self.schema_.absent(sequence).T, strict=True):
-            truth[absent, place] = np.nan
-        return Coded(values, truth)
-
-    def _windows(self, sequences: list[Coded]) -> list[Coded]:
-        """What is learned from: overlapping windows of some sequences."""
-        size, found = self.window_, []
-        for one in sequences:
-            last = max(0, len(one.values) - size)
-            starts = sorted({*range(0, last, max(1, size // 8)), last})
-            found += [one.part(start, start + size) for start in starts if len(one.values)]
-        found = [one for one in found if one.whole.any()]
-        return some(found, WINDOWS)
-
-    def _calibrate(self, coded: list[Coded], cuts: list[int]) -> None:
-        """Measure errors after the cuts, and the scores that thresholds are set by."""
-        late = [(one, cut) for one, cut in zip(coded, cuts, strict=True) if cut < len(one.values)]
-        errors = self._errors([one for one, _ in late])
-        parts = [error[cut:] for error, (_, cut) in zip(errors, late, strict=True)]
-        starts, alike = [], all(cut == 0 for _, cut in late)
-        if self._rebuilds:
-            pass  # having seen all of a sequence, no step is harder than another
-        elif alike and enough(parts):
-            starts = parts
-        elif max(len(one.values) for one in coded) > self.window_:
-            pieces = some(self._windows(coded), ROWS)
-            starts = self._errors([one.part(0, self.window_ // 2) for one in pieces])
-        self.error_scale_ = error_scale(parts, starts)
-        # A scale flatters those that it was measured by: each is scored by that of others.
-        scales = scales_of_others(parts) if starts is parts else [self.error_scale_] * len(parts)
-        steps = [
-            self.scores(self._surprise(part, np.arange(cut, cut + len(part)), scale))
-            for part, (_, cut), scale in zip(parts, late, scales, strict=True)
-        ]
-        self.normal_scores_ = {
-            "sequences": known_scores(np.array([self.of_steps(one) for one in steps])),
-            "steps": known_scores(np.concatenate(steps)),
-        }
-
-    # -- scores -------------------------------------------------------------------------------
-
-    def _errors(self, coded: list[Coded]) -> list[np.ndarray]:
-        """What each step was, less what the networks made of it, `(time, features)`."""
-        pieces, places = [], []
-        for number, one in enumerate(coded):
-            steps = len(one.values)
-            size = min(self.window_, steps) if self._rebuilds else steps
-            # The last window ends with the sequence, and is read over the one before.
-            for start in sorted({*range(0, steps - size + 1, size), steps - size}):
-                pieces.append(one.part(start, start + size))
-                places.append((number, start))
-        found = [np.full_like(one.truth, np.nan) for one in coded]
-        for (number, start), piece, output in zip(
-            places, pieces, self._outputs([self._inputs(p.values) for p in pieces]), strict=True
-        ):
-            steps = len(piece.values)
-            rebuilt = output[: steps - 1 : -1] if self._rebuilds else output
-            found[number][start : start + steps] = piece.truth - rebuilt
-        return found
-
-    def _outputs(self, inputs: list[np.ndarray]) -> list[np.ndarray]:
-        """The mean of the networks' outputs for each sequence, `(time, features)`."""
-        lanes = ROWS if max(map(len, inputs)) <= 2 * WHOLE else LANES
-        whole, found = [True] * len(inputs), [np.zeros(0)] * len(inputs)
-        for number, outputs in read_through(self.networks(), inputs, whole, lanes):
-            found[number] = self._mean(outputs)
-        return found
-
-    @staticmethod
-    def _mean(outputs: np.ndarray) -> np.ndarray:
-        """What several networks expect together."""
-        return outputs.mean(axis=0, dtype=np.float64)
-
-    def _surprise(
-        self, errors: Float[np.ndarray, "time features"], numbers: Any = None, scale: Any = None
-    ) -> np.ndarray:
-        """The surprise of each column, `(time, columns)`: of categories the mean over them.
-
-        `numbers` are those of the steps, if they do not begin with the first; the `scale` is that
-        of the errors, if it is not `error_scale_`.
-        """
-        scale = self.error_scale_ if scale is None else scale
-        numbers = np.arange(len(errors)) if numbers is None else numbers
-        places = np.minimum(numbers, len(scale.mean) - 1)
-        marks = ((errors - scale.mean[places]) / scale.deviation[places]) ** 2
-        made = [marks[:, place].mean(axis=-1) for place in self._places()]
-        return np.stack(made, axis=-1)
-
-    @staticmethod
-    def scores(surprise: Float[np.ndarray, "*time columns"]) -> Float[np.ndarray, "*time"]:
-        """The scores of steps from the surprise of their columns; NaN where nothing is known."""
-        known = ~np.isnan(surprise)
-        count = known.sum(axis=-1)
-        total = np.where(known, surprise, 0).sum(axis=-1)
-        return np.where(count > 0, -total / np.maximum(count, 1), np.nan)
-
-    def of_steps(self, scores: Float[np.ndarray, " time"]) -> float:
-        """The score of a sequence; NaN if nothing in it is known."""
-        known = scores[~np.isnan(scores)]
-        if not len(known):
-            return np.nan
-        return float(known.mean() if self.whole == "mean" else known.min())
-
-    def _places(self) -> list[slice]:
-        """Where the features of each column are."""
-        schema, made = self.schema_, []
-        number, category = 0, len(schema.numeric)
-        for name in schema.names:
-            if name in schema.categories:
-                made.append(slice(category, category + len(schema.categories[name])))
-                category = made[-1].stop
-            else:
-                made.append(slice(number, number + 1))
-                number += 1
-        return made
-
-    def surprise(self, X: Any) -> list[Float[np.ndarray, "time columns"]]:
-        """How surprising each column was at each step of each sequence; NaN where one is missing.
-
-        The columns are those of `schema_.names`. A normal step's surprise is 1 on average.
-        """
-        return self.surprises(self.read(X))
-
-    def surprises(self, read: Read) -> list[np.ndarray]:
-        """As `surprise`, of sequences that `read` has read."""
-        errors = self._errors([self.coded(one) for one in read.sequences])
-        return [self._surprise(error) for error in errors]
-
-    def score_steps(self, X: Any) -> list[Float[np.ndarray, " time"]]:
-        """The score of every step of each sequence, higher for what is more normal."""
-        return [self.scores(one) for one in self.surprise(X)]
-
-    def score_samples(self, X: Any) -> Float[np.ndarray, " samples"]:
-        """The score of each sequence, higher for what is more normal."""
-        return np.array([self.of_steps(one) for one in self.score_steps(X)])
-
-    def verdict(self, coded: Coded, outputs: np.ndarray, step: int, limit: Limit) -> Verdict:
-        """What is to be said of a step of several lanes, of which `outputs` were expected."""
-        errors = coded.truth - self._mean(outputs)
-        surprise = self._surprise(errors, np.full(len(errors), step))
-        scores = self.scores(surprise)
-        return Verdict(scores, scores < limit.value, surprise)
 
     # -- thresholds ---------------------------------------------------------------------------
 
@@ -468,7 +263,7 @@ class AnomalyDetector(OutlierMixin, SequenceReader):
             times = stamps(X, self.time).to_numpy()
         rows = []
         for number, surprise in enumerate(self.surprises(read)):
-            scores = self.scores(surprise)
+            scores = scores_of(surprise)
             for start, end in runs(scores < value, gap):
                 part = surprise[start : end + 1]
                 ends: Any = (start, end)
@@ -487,13 +282,6 @@ class AnomalyDetector(OutlierMixin, SequenceReader):
                 )
         return pd.DataFrame(rows, columns=["sequence", "start", "end", "score", "columns"])
 
-    def blamed(self, surprise: Float[np.ndarray, "time columns"]) -> tuple[str, ...]:
-        """The columns that caused alarms, most surprising first: all above the columns' mean."""
-        known = ~np.isnan(surprise)
-        means = np.where(known, surprise, 0).sum(axis=0) / np.maximum(known.sum(axis=0), 1)
-        order = np.argsort(-means, kind="stable")
-        return tuple(self.schema_.names[n] for n in order if means[n] >= means.mean())
-
     def stream(self, *, lanes: int | None = None, path: Path | str | None = None) -> Watch:
         """A stream that gives a `Verdict` after each observation, as `score_steps` would.
 
@@ -502,7 +290,7 @@ class AnomalyDetector(OutlierMixin, SequenceReader):
         **Raises:** `UserError` where sequences are rebuilt: that is done from their end.
         """
         check_is_fitted(self, "weights_")
-        if self._rebuilds:
+        if not self.way.ahead:
             raise UserError(
                 "stream: a reconstruction begins at a sequence's end; fit with method='prediction'"
             )
@@ -511,25 +299,31 @@ class AnomalyDetector(OutlierMixin, SequenceReader):
 
     # -- files --------------------------------------------------------------------------------
 
+    def functions(self, what: What) -> Ways:
+        """Sequences, or steps of streams, to scores."""
+        return surprises.ways(self, what)
+
+    def legend(self) -> dict[str, Any]:
+        """As of all readers of sequences, and the scores to fall below."""
+        limits: dict[str, Any] = {}
+        for level in get_args(Level):
+            try:
+                limits[level] = dataclasses.asdict(self.limit(level))
+            except UserError:  # too few scores are known for it
+                limits[level] = None
+        return {**super().legend(), "limits": limits}
+
     def learned(self) -> dict[str, Any]:
         """What `fit` learned beside weights, as JSON data."""
         return {
             **super().learned(),
-            "window": self.window_,
             "per_day": self.per_day_,
-            "error_scale": self.error_scale_.to_json(),
-            "normal_scores": {name: x.tolist() for name, x in self.normal_scores_.items()},
             "threshold": threshold_to_json(threshold(self.threshold)),
         }
 
     def learn_from(self, data: Any) -> None:
         """Take over what `learned` gave."""
         super().learn_from(data)
-        self.window_ = int(data["window"])
         self.per_day_ = data["per_day"]
-        self.error_scale_ = Scale.from_json(data["error_scale"])
-        self.normal_scores_ = {
-            level: np.array(data["normal_scores"][level], float) for level in get_args(Level)
-        }
         if self.threshold is None:  # it was no name
             self.threshold = threshold_from_json(data["threshold"])

@@ -1,7 +1,6 @@
 """`SequenceEmbedder`: a vector for each sequence, learned without labels."""
 
 import dataclasses
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Self
 
@@ -12,10 +11,10 @@ from sklearn.base import ClassNamePrefixFeaturesOutMixin, TransformerMixin
 from sklearn.utils import check_random_state
 
 from tapehead.cell import Cell
-from tapehead.errors import UserError, at_least
-from tapehead.estimators.base import Answers, SequenceEstimator, readable
+from tapehead.errors import at_least
+from tapehead.estimators.mapping import Answers, SequenceMapper, readable, weighed
 from tapehead.estimators.network import skeleton
-from tapehead.estimators.reading import Raw
+from tapehead.estimators.reading import Read
 from tapehead.estimators.schema import Schema
 from tapehead.models import Model
 from tapehead.networks import Autoencoder
@@ -45,7 +44,7 @@ class Autoencoding(Model):
         return Autoencoder(encoder, output_size, key=back)
 
 
-class SequenceEmbedder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, SequenceEstimator):
+class SequenceEmbedder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, SequenceMapper):
     """Learn to stand for each sequence by a vector of fixed size, without labels.
 
     ```python
@@ -69,7 +68,6 @@ class SequenceEmbedder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Sequen
 
     kind = "embedder"
     each_step = False
-    warm_start = False
 
     def __init__(
         self,
@@ -116,7 +114,7 @@ class SequenceEmbedder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Sequen
 
     # -- learning -----------------------------------------------------------------------------
 
-    def fit(self, X: Any, y: Any = None) -> Self:  # pyright: ignore[reportIncompatibleMethodOverride]
+    def fit(self, X: Any, y: Any = None) -> Self:
         """Learn from sequences.
 
         **Arguments:**
@@ -132,29 +130,26 @@ class SequenceEmbedder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Sequen
         self.target_ = None
         read = self._read_form(X, reset=True)
         rng = check_random_state(self.random_state)
-        learned, held = self._parts(Answers(read.sequences, []), rng)
+        parts = self._parts(len(read.sequences), rng)
         self.schema_ = schema = Schema.learn(
             read.form,
-            [read.sequences[number] for number in learned],
+            [read.sequences[number] for number in parts[0]],
             missing=self.missing,
             text=self.text,
         )
         coded = [schema.encode(sequence) for sequence in read.sequences]
         wanted = Answers([values for values, _ in coded], [known * 1.0 for _, known in coded])
-        self.recipe_ = self._recipe()
-        weights = self._weighted(read, wanted, None)[1]
-        data = self._buckets(schema, read, wanted, weights, learned)
-        test = (self._of(schema, read, wanted, weights, held),) if len(held) else None
-        self._train(data, test, seed=rng.randint(2**31 - 1))
-        self.parts_ = {"learned": len(learned), "held_out": len(held)}
+        weights = weighed(wanted.counts, np.ones(len(coded)))
+        self._learn(read, wanted, weights, parts, seed=rng.randint(2**31 - 1))
         return self
 
     def _examples(
-        self, schema: Schema, sequences: Sequence[Raw], wanted: Answers, weights: list[np.ndarray]
+        self, read: Read, wanted: Answers, weights: list[np.ndarray], part: np.ndarray
     ) -> Examples:
-        """The padded arrays of some sequences, which are their own answers."""
-        masks = [readable(known > 0) for known in wanted.counts]
-        return Examples.of(wanted.targets, masks, wanted.targets, weights)
+        """Sequences are their own answers."""
+        inputs = [wanted.targets[number] for number in part]
+        masks = [readable(wanted.counts[number] > 0) for number in part]
+        return Examples.of(inputs, masks, inputs, [weights[number] for number in part])
 
     def _lesson(self) -> Given:
         """What encoder and decoder are taught: to give back what was read."""
@@ -196,14 +191,3 @@ class SequenceEmbedder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Sequen
     def transform(self, X: Any) -> Float[np.ndarray, "samples dimensions"]:
         """The vector of each sequence."""
         return self._gathered([self.decoded(outputs) for outputs in self._outputs(X)[1]])
-
-    # -- there are no answers to learn ----------------------------------------------------------
-
-    def _learn_answers(self, y: list[np.ndarray]) -> None:
-        raise UserError(f"{type(self).__name__}: learns without answers")
-
-    def _answers(self, y: list[np.ndarray]) -> Answers:
-        raise UserError(f"{type(self).__name__}: learns without answers")
-
-    def _check_answers(self, y: Any, count: int) -> Any:
-        raise UserError(f"{type(self).__name__}: learns without answers")

@@ -12,6 +12,8 @@ from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted
 
 from tapehead.errors import UserError, at_least
+from tapehead.estimators.export import forecasts
+from tapehead.estimators.export.function import Ways, What
 from tapehead.estimators.network import recipe
 from tapehead.estimators.schema import Scale
 from tapehead.estimators.series import Series, calendar, read_series, times_ahead
@@ -390,6 +392,14 @@ class Forecaster(Trained):
         return pd.concat(tables, ignore_index=True)
 
     # -- files --------------------------------------------------------------------------------
+
+    def functions(self, what: What) -> Ways:
+        """Windows to quantiles."""
+        return forecasts.ways(self, what)
+
+    def legend(self) -> dict[str, Any]:
+        """What goes in beside values, in which order, and the unit of each series."""
+        return forecasts.legend(self)
 
     def learned(self) -> dict[str, Any]:
         """What `fit` learned beside weights, as JSON data; of the series only their ends."""

@@ -1,6 +1,7 @@
 """`SequenceGenerator`: sequences like those that were seen."""
 
 import itertools
+from pathlib import Path
 from typing import Any, Self, get_args
 
 import jax
@@ -11,6 +12,9 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 
 from tapehead.errors import UserError, among, at_least
 from tapehead.estimators.alphabet import END, Alphabet, Kind
+from tapehead.estimators.export import symbols
+from tapehead.estimators.export.function import Ways, What
+from tapehead.estimators.foretelling import Foretelling
 from tapehead.estimators.network import recipe
 from tapehead.estimators.reading import is_ragged, is_text, matrices, one_line, texts
 from tapehead.estimators.schema import Text
@@ -165,6 +169,22 @@ class SequenceGenerator(Trained):
         """To give the next symbol."""
         return GivenClasses(len(self.alphabet_), len(self.alphabet_), True)
 
+    def functions(self, what: What) -> Ways:
+        """Sequences to log-likelihoods, or a symbol of streams to what may follow."""
+        return symbols.ways(self, what)
+
+    def legend(self) -> dict[str, Any]:
+        """What each number stands for, and of quantiles what lies between them."""
+        alphabet = self.alphabet_
+        return {"symbols": alphabet.symbols, "edges": alphabet.edges}
+
+    def decoded(self, outputs: Any) -> Any:
+        """Log-probabilities from logits `(1, *batch, symbols)`, in NumPy or in JAX."""
+        xp = outputs.__array_namespace__()
+        (logits,) = outputs
+        apart = logits - logits.max(axis=-1, keepdims=True)
+        return apart - xp.log(xp.exp(apart).sum(axis=-1, keepdims=True))
+
     # -- answering ----------------------------------------------------------------------------
 
     def read(self, X: Any) -> list[Any]:
@@ -183,11 +203,9 @@ class SequenceGenerator(Trained):
         rows = ROWS if room >= ROWS else max(1, min(room, len(coded)))
         inputs, whole = [one[:-1] for one in coded], [True] * len(coded)
         found: list[Any] = [None] * len(coded)
-        for number, (logits,) in read_through(self.networks(), inputs, whole, rows):
-            targets, own = coded[number][1:], np.asarray(logits, np.float64)
-            top = own.max(axis=1, keepdims=True)
-            total = np.log(np.exp(own - top).sum(axis=1)) + top[:, 0]
-            found[number] = own[np.arange(len(targets)), targets] - total
+        for number, logits in read_through(self.networks(), inputs, whole, rows):
+            targets, told = coded[number][1:], self.decoded(logits.astype(np.float64))
+            found[number] = told[np.arange(len(targets)), targets]
         return found
 
     def score_samples(self, X: Any) -> Float[np.ndarray, " samples"]:
@@ -238,6 +256,15 @@ class SequenceGenerator(Trained):
             told = list(itertools.takewhile(lambda symbol: symbol != END, drawn))
             made.append(self.alphabet_.decode([*map(int, begun), *told]))
         return made
+
+    def stream(self, *, lanes: int | None = None, path: Path | str | None = None) -> Foretelling:
+        """A stream that gives a `Foretold` after each symbol, as `log_likelihoods` would.
+
+        Arguments and errors: as of the classifier's.
+        """
+        check_is_fitted(self, "weights_")
+        made = Foretelling(self, lanes)
+        return made if path is None else made.restore(path)
 
     def _prompted(self, prompt: Any) -> np.ndarray:
         """The numbers of a prompt's symbols."""

@@ -8,7 +8,8 @@ from sklearn.metrics import r2_score
 from sklearn.utils.validation import check_array
 
 from tapehead.errors import UserError
-from tapehead.estimators.base import Answers, SequenceEstimator
+from tapehead.estimators.base import SequenceEstimator
+from tapehead.estimators.mapping import Answers
 from tapehead.estimators.reading import one_line
 from tapehead.estimators.schema import Scale
 from tapehead.tasks.given import Given, GivenValues

@@ -178,6 +178,19 @@ class Schema:
         indicators = len(self.numeric) if self.missing == "indicator" else 0
         return len(self.numeric) + sum(map(len, self.categories.values())) + indicators
 
+    @property
+    def places(self) -> list[slice]:
+        """Where the features of each column are among those of an input."""
+        made, number, category = [], 0, len(self.numeric)
+        for name in self.names:
+            if name in self.categories:
+                made.append(slice(category, category + len(self.categories[name])))
+                category = made[-1].stop
+            else:
+                made.append(slice(number, number + 1))
+                number += 1
+        return made
+
     def _matched(self, table: pd.DataFrame) -> pd.DataFrame:
         """The table with the columns that were learned from, in their order."""
         found = {str(name): name for name in table.columns}

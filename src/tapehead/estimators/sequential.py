@@ -8,6 +8,7 @@ import pandas as pd
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from tapehead.errors import UserError
+from tapehead.estimators.export.answers import legend
 from tapehead.estimators.reading import (
     Form,
     Read,
@@ -80,6 +81,8 @@ class SequenceReader(Trained):
         if isinstance(X, list | tuple) and len(X) and np.ndim(X) == 3:
             return Read(*matrices(np.asarray(X)))
         if isinstance(X, pd.DataFrame):
+            if not len(X.columns):
+                raise UserError("table: has no columns to learn from")
             wrong = [c for c in X.columns if not pd.api.types.is_numeric_dtype(X[c])]
             # scikit-learn has its own words for what is no number at all.
             if wrong and all(np.isscalar(value) for value in X[wrong[0]]):
@@ -97,6 +100,10 @@ class SequenceReader(Trained):
         except ValueError as error:
             raise one_line(error) from None
         return Read("scalars", list(np.asarray(values)[:, :, None]))
+
+    def legend(self) -> dict[str, Any]:
+        """The columns, the categories of each, and the symbols of texts."""
+        return legend(self.schema_)
 
     # -- answering ----------------------------------------------------------------------------
 

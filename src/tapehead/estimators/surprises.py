@@ -1,6 +1,7 @@
 """What errors are measured by, and the runs of alarms that they lead to."""
 
 import math
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -61,6 +62,37 @@ def error_scale(errors: list[np.ndarray], from_start: list[np.ndarray]) -> Scale
     scales.append(whole)
     deviation = np.stack([scale.deviation for scale in scales])
     return Scale(np.stack([scale.mean for scale in scales]), np.maximum(deviation, LEAST))
+
+
+def surprises_of(errors: Any, numbers: Any, scale: Scale, places: Sequence[slice]) -> Any:
+    """The surprise of each column, `(*axes, columns)`: of categories the mean over them.
+
+    In NumPy or in JAX.
+
+    **Arguments:**
+
+    - `errors`: `(*axes, features)`.
+    - `numbers`: of the steps that they are of, from a sequence's first, as many axes as will do.
+    - `scale`: of normal errors, see `error_scale`.
+    - `places`: where the features of each column are.
+    """
+    xp = errors.__array_namespace__()
+    rows = xp.minimum(numbers, len(scale.mean) - 1)
+    mean, deviation = xp.asarray(scale.mean)[rows], xp.asarray(scale.deviation)[rows]
+    marks = ((errors - mean) / deviation) ** 2
+    return xp.stack([marks[..., place].mean(axis=-1) for place in places], axis=-1)
+
+
+def scores_of(surprise: Any) -> Any:
+    """The scores `(*axes,)` of steps from the surprise of their columns, in NumPy or in JAX.
+
+    NaN where nothing is known.
+    """
+    xp = surprise.__array_namespace__()
+    known = ~xp.isnan(surprise)
+    total = xp.where(known, surprise, 0.0).sum(axis=-1)
+    count = known.sum(axis=-1).astype(total.dtype)
+    return xp.where(count > 0, -total / xp.maximum(count, 1), xp.nan)
 
 
 def enough(errors: list[np.ndarray]) -> bool:

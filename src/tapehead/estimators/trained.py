@@ -15,6 +15,8 @@ from sklearn.utils.validation import check_is_fitted
 
 from tapehead.cell import Cell
 from tapehead.errors import UserError, at_least
+from tapehead.estimators.export import export
+from tapehead.estimators.export.function import Ways, What
 from tapehead.estimators.files import write
 from tapehead.estimators.hub import push
 from tapehead.estimators.network import skeleton
@@ -60,6 +62,14 @@ class Trained(BaseEstimator, abc.ABC):
     @abc.abstractmethod
     def task(self) -> Given:
         """What the networks were taught."""
+
+    @abc.abstractmethod
+    def functions(self, what: What) -> Ways:
+        """The function to be exported; see `export`."""
+
+    @abc.abstractmethod
+    def legend(self) -> dict[str, Any]:
+        """What the numbers that go into it and come out of it are, as JSON data."""
 
     def _check_settings(self) -> None:
         """Refuse settings that mean nothing."""
@@ -180,6 +190,45 @@ class Trained(BaseEstimator, abc.ABC):
         """
         check_is_fitted(self, "weights_")
         write(self, path, **more)
+
+    def export(self, path: Path | str, *, what: What = "batch") -> None:
+        """Write what the networks compute to a file that needs neither tapehead nor this estimator.
+
+        `heartbeats.stablehlo` is read by `jax.export.deserialize`, `heartbeats.onnx` by any runtime
+        of ONNX; beside it `heartbeats.onnx.json` says what goes in and comes out. Scales,
+        indicators and probabilities are part of it. The function is, with any number of sequences
+        and steps,
+
+        - for `"batch"`, `(x, present) -> answers`, with x `(batch, time, columns)`, NaN where a
+          value is missing and the place of a category among those of its column, or symbols
+          `(batch, time)`; and present `(batch, time)`, False on padding;
+        - for `"step"`, `(x, start, *state) -> (answers, *state)`, with x of one step, and start
+          `(batch,)`, True where a new sequence begins; what the state held there does not matter.
+
+        Answers are, of classifiers, probabilities; of regressors, values; of embedders, vectors; of
+        clusterers, distances to the centres. The others differ in this:
+
+        - detectors give `(scores, step_scores, surprise)` of sequences, which are padded at their
+          ends, or `(scores, surprise)` of a step; those that rebuild take no steps, and at most
+          `window` of them at a time;
+        - generators give `(log_likelihoods, scores)` of sequences of symbols, the last of them the
+          end, 0, or the `log_probabilities` of the symbols that may follow one; a stream of theirs
+          begins with 0;
+        - forecasters take `(x, unit, past, known)`, the last `lookback` values `(batch, lookback)`
+          of series, the deviation `(batch,)` of each, its past covariates `(batch, lookback,
+          columns)` and what is known ahead `(batch, lookback + horizon, columns)`, the last two
+          where there are any, and give `(batch, horizon, levels)` quantiles; they take no steps.
+
+        **Arguments:**
+
+        - `path`: the file, whose name ends in `.stablehlo` or `.onnx`.
+        - `what`: `"batch"` or `"step"`.
+
+        **Raises:** `UserError` for a network that has no single step, for what the converter to
+        ONNX cannot convert or gives other numbers for, and for a file that cannot be written.
+        """
+        check_is_fitted(self, "weights_")
+        export(self, path, what)
 
     def push_to_hub(self, repo: str, *, private: bool = False, token: str | None = None) -> str:
         """Write the fitted estimator to a repository of Hugging Face, which is made if need be.

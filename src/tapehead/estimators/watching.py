@@ -42,5 +42,5 @@ class Watch(Stream):
         coded = self._detector.coded(self._rows(observation))
         # The networks read the observation before this one, and say what this should be.
         outputs = self._advance(coded.values, self._always)
-        verdict = self._detector.verdict(coded, outputs, self.steps - 1, self.limit)
+        verdict = self._detector.verdict(coded, outputs, self.steps - 1, self.limit.value)
         return Verdict(*(part[0] for part in verdict)) if self._single else verdict
