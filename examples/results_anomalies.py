@@ -101,7 +101,7 @@ def likelihood(surprise, short=10, long=8000):
     return np.where(steps < start, 0.0, rare)
 
 
-def watched(values, seed, relearn):
+def surprise_of(values, seed, relearn):
     """The surprise of each step to a network that was taught the probation.
 
     With `relearn` another one is taught the last 3,000 steps whenever so many more have passed.
@@ -140,7 +140,7 @@ def nab(published, seeds, relearn):
 
     both("distance from the mean", far)
     for seed in range(seeds):
-        surprises = [watched(one.values[:, None], seed, relearn) for one in series]
+        surprises = [surprise_of(one.values[:, None], seed, relearn) for one in series]
         both(f"prediction, seed {seed}", surprises)
         likely = [likelihood(one) for one in surprises]
         shown(f"prediction, seed {seed}, likelihood", list(map(Watched, likely, windows)))
