@@ -17,6 +17,7 @@ from tapehead.cells.layers import (
     GatedGELU,
     LayerNorm,
     Linear,
+    ReLU,
 )
 from tapehead.cells.linear_recurrence import LinearRecurrence
 from tapehead.cells.lru import LRU
@@ -78,6 +79,7 @@ __all__ = [
     "Ponder",
     "PonderState",
     "ProjectedLSTM",
+    "ReLU",
     "ReducedGRU",
     "Residual",
     "RunningMax",

@@ -1,5 +1,6 @@
 """Whole networks by name."""
 
+from tapehead.models.feedforward import MLPModel
 from tapehead.models.linear import (
     LRUModel,
     MinGRUModel,
@@ -63,6 +64,7 @@ MODELS: Registry[type[Model]] = Registry(
         "stack-rnn": StackRNNModel,
         "tape-rnn": TapeRNNModel,
         "resnet": ResNetModel,
+        "mlp": MLPModel,
     },
 )
 
@@ -84,6 +86,7 @@ __all__ = [
     "LSTMModel",
     "LayerNormLSTMModel",
     "MGUModel",
+    "MLPModel",
     "MLSTMModel",
     "MinGRUModel",
     "MinLSTMModel",
