@@ -129,6 +129,9 @@ class Decoupled(Predicting):
     - `hidden`: ReLUs in every hidden layer of a predictor, at least 1 (default 128).
     - `layers`: hidden layers of a predictor; 0 for linear ones (default 1).
     - `scale`: how much of what is predicted is believed, in [0, 1] (default 1).
+    - `gain`: what the last layer of M is multiplied with, above 0: with an optimiser whose steps
+        are as large whatever the gradient, such as Adam, predictions move by so much less at a
+        time (default 1).
     - `labels`: whether predictors are told labels too, those of inputs that of the same step and
         those of states that of the window's last, as the gradient of the loss with respect to
         outputs that are 0 (default False).
@@ -144,6 +147,7 @@ class Decoupled(Predicting):
     hidden: int = eqx.field(static=True, default=128)
     layers: int = eqx.field(static=True, default=1)
     scale: float = eqx.field(static=True, default=1.0)
+    gain: float = eqx.field(static=True, default=1.0)
     labels: bool = eqx.field(static=True, default=False)
     probability: float = eqx.field(static=True, default=1.0)
     gigabytes: float = eqx.field(static=True, default=1.0)
@@ -188,7 +192,9 @@ class Decoupled(Predicting):
         def predictor(*place: Any) -> Predictor | None:
             if place not in made:
                 return None
-            return Predictor(made[place], sizes[place], dtype=dtype, key=keys[place])
+            return Predictor(
+                made[place], sizes[place], gain=self.gain, dtype=dtype, key=keys[place]
+            )
 
         return Extended(
             model,

@@ -35,12 +35,16 @@ class Predictor(eqx.Module):
 
     - `layers`: of which the last gives the gradients.
     - `size`: numbers of one gradient.
+    - `gain`: what the last layer's outputs are multiplied with.
     """
 
     layers: tuple[eqx.nn.Linear, ...]
     size: int = eqx.field(static=True)
+    gain: float = eqx.field(static=True)
 
-    def __init__(self, sizes: tuple[int, ...], size: int, *, dtype: Any, key: PRNGKeyArray):
+    def __init__(
+        self, sizes: tuple[int, ...], size: int, *, gain: float, dtype: Any, key: PRNGKeyArray
+    ):
         keys = jax.random.split(key, len(sizes))
         made = [
             eqx.nn.Linear(one, other, dtype=dtype, key=k)
@@ -49,12 +53,13 @@ class Predictor(eqx.Module):
         made[-1] = jax.tree.map(jnp.zeros_like, made[-1])
         self.layers = tuple(made)
         self.size = size
+        self.gain = gain
 
     def __call__(self, x: Float[Array, " inputs"]) -> Predicted:
         """Of one sequence at one place: what is there, then its label."""
         for layer in self.layers[:-1]:
             x = jax.nn.relu(layer(x))
-        x = self.layers[-1](x)
+        x = self.gain * self.layers[-1](x)
         return Predicted(x[: self.size], x[self.size :])
 
 
@@ -87,6 +92,8 @@ class Predicting(LearningRule):
     - `hidden`: ReLUs in every hidden layer of a predictor.
     - `layers`: hidden layers of a predictor; 0 for a linear one.
     - `scale`: how much of what is predicted is believed, in [0, 1].
+    - `gain`: what predictors' last layers are multiplied with, above 0. With an optimiser whose
+        steps are as large whatever the gradient, such as Adam, predictions move by so much less.
     - `labels`: whether predictors are told labels too.
     - `gigabytes`: how large the predictors may become.
     """
@@ -94,6 +101,7 @@ class Predicting(LearningRule):
     hidden: eqx.AbstractVar[int]
     layers: eqx.AbstractVar[int]
     scale: eqx.AbstractVar[float]
+    gain: eqx.AbstractVar[float]
     labels: eqx.AbstractVar[bool]
     gigabytes: eqx.AbstractVar[float]
 
@@ -102,7 +110,7 @@ class Predicting(LearningRule):
         at_least(owner, 1, hidden=self.hidden)
         at_least(owner, 0, layers=self.layers)
         within(owner, 0, 1, scale=self.scale)
-        above(owner, 0, gigabytes=self.gigabytes)
+        above(owner, 0, gain=self.gain, gigabytes=self.gigabytes)
 
     def sizes(self, told: int, size: int) -> tuple[int, ...]:
         """The layers of a predictor of `size` numbers that is told `told`."""

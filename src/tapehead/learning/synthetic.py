@@ -66,6 +66,9 @@ class SyntheticGradients(Predicting):
     - `hidden`: ReLUs in every hidden layer of M, at least 1 (default 128).
     - `layers`: hidden layers of M; 0 for a linear one (default 1).
     - `scale`: how much of what M predicts is believed, in [0, 1] (default 1).
+    - `gain`: what the last layer of M is multiplied with, above 0: with an optimiser whose steps
+        are as large whatever the gradient, such as Adam, predictions move by so much less at a
+        time (default 1).
     - `auxiliary`: the weight of the auxiliary task, at least 0 (default 0).
     - `labels`: whether M is also told the label of the window's last step, as the gradient of its
         loss with respect to outputs that are 0 (default False).
@@ -81,6 +84,7 @@ class SyntheticGradients(Predicting):
     hidden: int = eqx.field(static=True, default=128)
     layers: int = eqx.field(static=True, default=1)
     scale: float = eqx.field(static=True, default=1.0)
+    gain: float = eqx.field(static=True, default=1.0)
     auxiliary: float = eqx.field(static=True, default=0.0)
     labels: bool = eqx.field(static=True, default=False)
     gigabytes: float = eqx.field(static=True, default=1.0)
@@ -104,7 +108,7 @@ class SyntheticGradients(Predicting):
         sizes = self.sizes(told, size * (2 if self.auxiliary else 1))
         what = f"a predictor for {size:,} numbers of state"
         self.expect_room(what, "truncated-bptt", sizes, dtype=view.dtype)
-        return Extended(model, Predictor(sizes, size, dtype=view.dtype, key=key))
+        return Extended(model, Predictor(sizes, size, gain=self.gain, dtype=view.dtype, key=key))
 
     def begin(
         self, model: Cell, batch: tuple[int, ...], *, key: PRNGKeyArray | None

@@ -1,5 +1,6 @@
 """Whole networks by name."""
 
+from tapehead.models.clocks import TwoClocksModel
 from tapehead.models.feedforward import MLPModel
 from tapehead.models.linear import (
     LRUModel,
@@ -65,6 +66,7 @@ MODELS: Registry[type[Model]] = Registry(
         "tape-rnn": TapeRNNModel,
         "resnet": ResNetModel,
         "mlp": MLPModel,
+        "two-clocks": TwoClocksModel,
     },
 )
 
@@ -102,4 +104,5 @@ __all__ = [
     "SelectiveModel",
     "StackRNNModel",
     "TapeRNNModel",
+    "TwoClocksModel",
 ]
