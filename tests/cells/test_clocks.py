@@ -21,10 +21,12 @@ def pair(key=KEY, period=3):
     return TwoClocks(fast, Elman(2, 2, key=keys[2]), period)
 
 
+@pytest.mark.slow
 def test_promises():
     check_cell(pair, 4)
 
 
+@pytest.mark.slow
 def test_promises_of_what_is_slowed():
     check_cell(lambda key: Slowed(Elman(4, 3, learned_initial_state=True, key=key), 2), 4)
 

@@ -12,7 +12,7 @@ from tapehead.cell import Chain
 from tapehead.cells import Dropout, Elman, Linear
 from tapehead.errors import UserError
 from tapehead.learning import BPTT, Decoupled, Extended, sequence_gradient
-from tapehead.learning.decoupled import Interface, units_of
+from tapehead.learning.interfaces import Interface, units_of
 from tapehead.learning.predictor import Predicted
 from tapehead.models import MODELS
 from tapehead.sequences import Sequences
@@ -126,6 +126,7 @@ def test_interfaces_that_are_right_make_it_backpropagation(images):
     assert_same("layers", found.network, gradient(BPTT(), model, images))
 
 
+@pytest.mark.slow
 def test_so_they_do_where_time_is_cut_as_well(walks):
     model = layers(recurrent=True)
     found = gradient(Decoupled(window=2), oracles(model, walks, window=2), walks)
@@ -209,6 +210,7 @@ def trained_a_little(rule, model, sequences):
     return begun
 
 
+@pytest.mark.slow
 def test_random_updates(images):
     model, rule = layers(), Decoupled(hidden=4)
     begun = trained_a_little(rule, model, images)
@@ -234,6 +236,7 @@ def test_random_updates(images):
     assert any(differs)
 
 
+@pytest.mark.slow
 def test_random_updates_are_as_likely_as_was_said(images):
     rule = Decoupled(hidden=4, probability=0.3)
     begun = trained_a_little(Decoupled(hidden=4), layers(), images)

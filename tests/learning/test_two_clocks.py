@@ -4,11 +4,12 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
+import pytest
 
 from tapehead.cell import Chain
 from tapehead.cells import Elman, Linear, TwoClocks
 from tapehead.learning import BPTT, Decoupled, Extended, sequence_gradient
-from tapehead.learning.decoupled import Interface
+from tapehead.learning.interfaces import Interface
 from tapehead.learning.predictor import Predicted
 from tapehead.learning.view import View
 from tapehead.sequences import Sequences
@@ -98,6 +99,7 @@ def gradient(rule, model, sequences):
     return sequence_gradient(rule, model, sequences, loss)[0]
 
 
+@pytest.mark.slow
 def test_interfaces_that_are_right_make_it_backpropagation(x64):
     """The slow one answers at the end alone, and yet the fast one has all of its gradient."""
     model, sequences = pair(), batch()
@@ -134,6 +136,7 @@ def test_messages_are_taught_what_comes_back(x64):
     np.testing.assert_allclose(found.bias, error[0], rtol=1e-6)
 
 
+@pytest.mark.slow
 def test_the_fast_one_needs_nothing_of_the_slow_one(x64):
     """Whatever the slow network is, the fast one's gradient is the same."""
     model, sequences = pair(), batch()

@@ -1,89 +1,31 @@
 """Decoupled networks: what comes back from one part to the one before it is predicted."""
 
 from collections.abc import Callable
-from typing import Any, ClassVar, NamedTuple
+from typing import Any, ClassVar
 
 import equinox as eqx
 import jax
 import jax.numpy as jnp
 from jax.flatten_util import ravel_pytree
-from jaxtyping import Array, Bool, Float, Int, PRNGKeyArray
+from jaxtyping import Array, Float, Int, PRNGKeyArray
 
-from tapehead.cell import Cell, Composite, State, expect_steps, select
+from tapehead.cell import Cell, Composite, expect_steps
 from tapehead.errors import UserError, at_least
-from tapehead.learning.bptt import cost
-from tapehead.learning.dependence import example_input
-from tapehead.learning.predictor import Predicting, Predictor, dtype_of, half_square, predict
+from tapehead.learning.interfaces import (
+    Interface,
+    Pass,
+    Through,
+    input_sizes,
+    learning_members,
+    units_of,
+)
+from tapehead.learning.predictor import Predicting, PredictingCarry, Predictor, dtype_of
 from tapehead.learning.rule import Exactness, Extended, Loss, Metrics, Model, as_vector
 from tapehead.learning.view import View
 from tapehead.sequences import Sequences
 
 Step = Callable[[Array, Any, Array], tuple[Array, Any]]
 """`(parameters, standing, gradient) -> (change, standing)`, as an optimiser makes it."""
-
-
-class Interface(eqx.Module):
-    """What is predicted for one member of a network, so that it need not wait.
-
-    **Attributes:**
-
-    - `input`: predicts the gradient of its inputs, for whoever sends them; `None` for the first.
-    - `state`: predicts the gradient of its state at a window's end; `None` without windows, or if
-        no parameter of it reaches its state.
-    """
-
-    input: Predictor | None
-    state: Predictor | None
-
-
-class DecoupledCarry(NamedTuple):
-    """What `Decoupled` carries.
-
-    **Attributes:**
-
-    - `state`: the network's state after the last window.
-    - `label`: what predictors of states are told beside them, `(*batch, outputs)`.
-    - `first`: of which sequences no window has been seen yet, and `state` is the initial one.
-    - `key`: what the initial state was made with, so that its gradient can be taken.
-    """
-
-    state: State
-    label: Float[Array, "*batch outputs"]
-    first: Bool[Array, "*batch"]
-    key: PRNGKeyArray | None
-
-
-class Through(NamedTuple):
-    """What a loss is differentiated with respect to; also its gradient.
-
-    **Attributes:**
-
-    - `network`: the network.
-    - `states`: of every member whose state has a predictor, its numbers before the window; `()` of
-        the others.
-    - `nudges`: of every member whose inputs have a predictor, what is added to them, which is 0;
-        `()` of the others.
-    """
-
-    network: Any
-    states: tuple[Any, ...]
-    nudges: tuple[Any, ...]
-
-
-class Seen(NamedTuple):
-    """What one pass through a window left behind, by member where not said otherwise.
-
-    **Attributes:**
-
-    - `outputs`, `after`: what they gave, and their states in the end.
-    - `told`: their inputs.
-    - `metrics`: of the whole network.
-    """
-
-    outputs: tuple[Array, ...]
-    after: tuple[State, ...]
-    told: tuple[Array, ...]
-    metrics: Metrics
 
 
 class Decoupled(Predicting):
@@ -129,9 +71,6 @@ class Decoupled(Predicting):
     - `hidden`: ReLUs in every hidden layer of a predictor, at least 1 (default 128).
     - `layers`: hidden layers of a predictor; 0 for linear ones (default 1).
     - `scale`: how much of what is predicted is believed, in [0, 1] (default 1).
-    - `gain`: what the last layer of M is multiplied with, above 0: with an optimiser whose steps
-        are as large whatever the gradient, such as Adam, predictions move by so much less at a
-        time (default 1).
     - `labels`: whether predictors are told labels too, those of inputs that of the same step and
         those of states that of the window's last, as the gradient of the loss with respect to
         outputs that are 0 (default False).
@@ -147,7 +86,6 @@ class Decoupled(Predicting):
     hidden: int = eqx.field(static=True, default=128)
     layers: int = eqx.field(static=True, default=1)
     scale: float = eqx.field(static=True, default=1.0)
-    gain: float = eqx.field(static=True, default=1.0)
     labels: bool = eqx.field(static=True, default=False)
     probability: float = eqx.field(static=True, default=1.0)
     gigabytes: float = eqx.field(static=True, default=1.0)
@@ -192,9 +130,7 @@ class Decoupled(Predicting):
         def predictor(*place: Any) -> Predictor | None:
             if place not in made:
                 return None
-            return Predictor(
-                made[place], sizes[place], gain=self.gain, dtype=dtype, key=keys[place]
-            )
+            return Predictor(made[place], sizes[place], dtype=dtype, key=keys[place])
 
         return Extended(
             model,
@@ -204,24 +140,9 @@ class Decoupled(Predicting):
             ),
         )
 
-    def begin(
-        self, model: Cell, batch: tuple[int, ...], *, key: PRNGKeyArray | None
-    ) -> DecoupledCarry:
-        """The initial state, marked as the first window's."""
-        network, _ = self.parts(model)
-        state = network.initial_state(batch, key=key)
-        label = jnp.zeros((*batch, self.label_size(network)), dtype_of(network))
-        return DecoupledCarry(state, label, jnp.ones(batch, bool), key)
-
-    def renew(
-        self, carry: DecoupledCarry, begun: DecoupledCarry, lanes: Bool[Array, "*batch"]
-    ) -> DecoupledCarry:
-        """The states in `lanes` are marked as the first windows', and made in `gradient`."""
-        return carry._replace(first=carry.first | lanes, key=begun.key)
-
     def gradient(
-        self, model: Model, carry: DecoupledCarry, window: Sequences, loss: Loss
-    ) -> tuple[Model, DecoupledCarry, Metrics]:
+        self, model: Model, carry: PredictingCarry, window: Sequences, loss: Loss
+    ) -> tuple[Model, PredictingCarry, Metrics]:
         """The gradients of all members and of their predictors."""
         _, helper = self.parts(model)
         look = Pass(self, model, carry, window, loss)
@@ -231,14 +152,14 @@ class Decoupled(Predicting):
         )
         tree: Any = Extended(back.network, taught)
         none = jnp.zeros(window.batch, bool)
-        after = DecoupledCarry(seen.after, look.label[-1], none, carry.key)
+        after = PredictingCarry(seen.after, look.label[-1], none, carry.key)
         return tree, after, seen.metrics
 
     def updates_in_turn(
         self,
         model: Model,
         standing: tuple[Any, ...],
-        carry: DecoupledCarry,
+        carry: PredictingCarry,
         window: Sequences,
         loss: Loss,
         *,
@@ -292,174 +213,3 @@ class Decoupled(Predicting):
         begun = (arrays, standing, jnp.zeros(len(units), look.label.dtype))
         arrays, standing, norms = jax.lax.fori_loop(0, len(units), body, begun)
         return eqx.combine(arrays, static), standing, norms, seen.metrics
-
-
-class Unit(NamedTuple):
-    """What random updates update by itself.
-
-    **Attributes:**
-
-    - `member`: of the network.
-    - `interface`: whether it is what predicts for the member, and not the member.
-    """
-
-    member: int
-    interface: bool
-
-    def of(self, model: Any) -> Any:
-        """The part of an `Extended` model."""
-        return model.helper[self.member] if self.interface else model.network.cells[self.member]
-
-
-def units_of(model: Extended) -> list[Unit]:
-    """The units of a model: its members from the first to the last, each after its interface."""
-    return [
-        Unit(n, interface)
-        for n, one in enumerate(model.helper)
-        for interface in (True, False)
-        if one is not None and (not interface or jax.tree.leaves(one))
-    ]
-
-
-class Pass:
-    """One pass of a batch through a window, and what can be learned from it."""
-
-    def __init__(
-        self, rule: Decoupled, model: Any, carry: DecoupledCarry, window: Sequences, loss: Loss
-    ):
-        network, helper = rule.parts(model)
-        self.rule, self.carry, self.window, self.loss = rule, carry, window, loss
-        self.helper = helper
-        self.total = 1 if window.total is None else window.total
-        self.label = rule.labels_of(network, window, loss)
-        steps = window.weights.shape
-        self.here = jnp.ones(steps, bool) if window.mask is None else window.mask
-        self.more = jnp.zeros(window.batch, bool) if window.more is None else window.more
-        self.views = {
-            n: View(network.cells[n], carry.state[n], window.batch)
-            for n, one in enumerate(helper)
-            if one is not None and one.state is not None
-        }
-        split = {n: view.lanes(view.split)(carry.state[n]) for n, view in self.views.items()}
-        self.rests = {n: rest for n, (_, rest) in split.items()}
-        members = range(len(network.cells))
-        self.states = tuple(split[n][0] if n in split else () for n in members)
-        self.nudges = tuple(
-            ()
-            if one is None or one.input is None
-            else jnp.zeros((*steps, one.input.size), self.label.dtype)
-            for one in helper
-        )
-
-    def loss_of(
-        self, helper: Any, through: Through, live: int | None = None, seen: Seen | None = None
-    ) -> tuple[Array, Seen]:
-        """The loss of which every member's gradient is a part, and what was seen on the way.
-
-        With the number of a `live` member, all others are held at what was `seen` of them.
-        """
-        network, befores, nudges = through
-        window, total = self.window, self.total
-        initial = network.initial_state(window.batch, key=self.carry.key)
-        before = [
-            select(
-                self.carry.first,
-                initial[n],
-                self.views[n].lanes(self.views[n].join)(befores[n], self.rests[n])
-                if n in self.views
-                else state,
-            )
-            for n, state in enumerate(self.carry.state)
-        ]
-        outputs, after, told = ([None] * len(before) for _ in range(3))
-        predicted = []
-
-        def member(n: int, xs: Array) -> Array:
-            one = helper[n]
-            told[n] = jax.lax.stop_gradient(xs)
-            if one is not None and one.input is not None:
-                coming = predict(one.input, told[n], self.label).gradient
-                predicted.append((jnp.where(self.here[..., None], coming, 0), xs))
-                xs = told[n] + nudges[n]
-            # What learns nothing passes on what comes to it.
-            held = seen is not None and n != live and one is not None
-            if seen is not None and held:
-                outputs[n], after[n] = seen.outputs[n], seen.after[n]
-            else:
-                after[n], outputs[n] = network.cells[n].unroll(before[n], xs, mask=window.mask)
-            if n in self.views and not held:
-                vector, _ = self.views[n].lanes(self.views[n].split)(after[n])
-                coming = predict(one.state, jax.lax.stop_gradient(vector), self.label[-1]).gradient
-                predicted.append((jnp.where(self.more[..., None], coming, 0), vector))
-            return outputs[n]
-
-        ys = network.connect(member, window.inputs)
-        found, metrics = cost(network, (tuple(before), tuple(after)), ys, window, self.loss)
-        for coming, place in predicted:
-            found += self.rule.scale * jnp.sum(jax.lax.stop_gradient(coming) * place) / total
-        return found, Seen(tuple(outputs), tuple(after), tuple(told), metrics)
-
-    def gradient(self, model: Any) -> tuple[Through, Seen]:
-        """The gradients of all members, and what comes back through each of them."""
-        differentiated = eqx.filter_grad(lambda t: self.loss_of(model.helper, t), has_aux=True)
-        return differentiated(Through(model.network, self.states, self.nudges))
-
-    def taught(self, number: int, interface: Interface, back: Through, seen: Seen) -> Interface:
-        """The gradient of an interface, from what comes `back` through its member."""
-        total, carry = self.total, self.carry
-        started = (jnp.any(self.here, axis=0) & ~carry.first)[..., None]
-
-        @eqx.filter_grad
-        def regression(one: Interface) -> Array:
-            found = jnp.zeros((), self.label.dtype)
-            if one.input is not None:
-                said = predict(one.input, seen.told[number], self.label).gradient
-                error = said - total * back.nudges[number]
-                found += half_square(error, self.here[..., None])
-            if one.state is not None:
-                said = predict(one.state, self.states[number], carry.label).gradient
-                found += half_square(said - total * back.states[number], started)
-            return found / total
-
-        return regression(interface)
-
-    def unit_gradient(self, model: Any, unit: Unit, seen: Seen) -> Any:
-        """The gradient of one unit, all others being held."""
-        network, n = model.network, unit.member
-        whole = Through(network, self.states, self.nudges)
-        if unit.interface:
-            back = eqx.filter_grad(
-                lambda nudges: self.loss_of(model.helper, whole._replace(nudges=nudges), n, seen)[0]
-            )(self.nudges)
-            return self.taught(n, model.helper[n], whole._replace(nudges=back), seen)
-
-        def of_member(cell: Cell) -> Array:
-            moved = eqx.tree_at(lambda network: network.cells[n], network, cell)
-            return self.loss_of(model.helper, whole._replace(network=moved), n, seen)[0]
-
-        return eqx.filter_grad(of_member)(network.cells[n])
-
-
-def learning_members(network: Any) -> list[int]:
-    """The numbers of the members of a `Composite` that have something to learn."""
-    cells = network.cells if isinstance(network, Composite) else ()
-    return [
-        n for n, cell in enumerate(cells) if jax.tree.leaves(eqx.filter(cell, eqx.is_inexact_array))
-    ]
-
-
-def input_sizes(network: Composite) -> dict[int, int]:
-    """How many numbers every member takes; 0 for a token."""
-    sizes = {}
-
-    def look(network: Composite, x: Array) -> Array:
-        states = network.initial_state(())
-
-        def member(n: int, x: Array) -> Array:
-            sizes[n] = x.shape[-1] if x.ndim else 0
-            return network.cells[n].step(states[n], x)[1]
-
-        return network.connect(member, x)
-
-    eqx.filter_eval_shape(look, network, example_input(network))
-    return sizes

@@ -8,7 +8,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, PRNGKeyArray
 
-from tapehead.cell import Cell, select
+from tapehead.cell import Cell, State, select
 from tapehead.errors import UserError, above, at_least, within
 from tapehead.learning.dependence import example_input
 from tapehead.learning.rule import Extended, LearningRule, Loss
@@ -35,16 +35,12 @@ class Predictor(eqx.Module):
 
     - `layers`: of which the last gives the gradients.
     - `size`: numbers of one gradient.
-    - `gain`: what the last layer's outputs are multiplied with.
     """
 
     layers: tuple[eqx.nn.Linear, ...]
     size: int = eqx.field(static=True)
-    gain: float = eqx.field(static=True)
 
-    def __init__(
-        self, sizes: tuple[int, ...], size: int, *, gain: float, dtype: Any, key: PRNGKeyArray
-    ):
+    def __init__(self, sizes: tuple[int, ...], size: int, *, dtype: Any, key: PRNGKeyArray):
         keys = jax.random.split(key, len(sizes))
         made = [
             eqx.nn.Linear(one, other, dtype=dtype, key=k)
@@ -53,14 +49,31 @@ class Predictor(eqx.Module):
         made[-1] = jax.tree.map(jnp.zeros_like, made[-1])
         self.layers = tuple(made)
         self.size = size
-        self.gain = gain
 
     def __call__(self, x: Float[Array, " inputs"]) -> Predicted:
         """Of one sequence at one place: what is there, then its label."""
         for layer in self.layers[:-1]:
             x = jax.nn.relu(layer(x))
-        x = self.gain * self.layers[-1](x)
+        x = self.layers[-1](x)
         return Predicted(x[: self.size], x[self.size :])
+
+
+class PredictingCarry(NamedTuple):
+    """What a `Predicting` rule carries.
+
+    **Attributes:**
+
+    - `state`: the network's state after the last window.
+    - `label`: what predictors of states are told beside it, `(*batch, outputs)`; `(*batch, 0)`:
+        nothing.
+    - `first`: of which sequences no window has been seen yet, and `state` is the initial one.
+    - `key`: what the initial state was made with, so that its gradient can be taken.
+    """
+
+    state: State
+    label: Float[Array, "*batch outputs"]
+    first: Bool[Array, "*batch"]
+    key: PRNGKeyArray | None
 
 
 def predict(predictor: Any, *told: Float[Array, "*axes _"]) -> Predicted:
@@ -92,8 +105,6 @@ class Predicting(LearningRule):
     - `hidden`: ReLUs in every hidden layer of a predictor.
     - `layers`: hidden layers of a predictor; 0 for a linear one.
     - `scale`: how much of what is predicted is believed, in [0, 1].
-    - `gain`: what predictors' last layers are multiplied with, above 0. With an optimiser whose
-        steps are as large whatever the gradient, such as Adam, predictions move by so much less.
     - `labels`: whether predictors are told labels too.
     - `gigabytes`: how large the predictors may become.
     """
@@ -101,7 +112,6 @@ class Predicting(LearningRule):
     hidden: eqx.AbstractVar[int]
     layers: eqx.AbstractVar[int]
     scale: eqx.AbstractVar[float]
-    gain: eqx.AbstractVar[float]
     labels: eqx.AbstractVar[bool]
     gigabytes: eqx.AbstractVar[float]
 
@@ -110,7 +120,22 @@ class Predicting(LearningRule):
         at_least(owner, 1, hidden=self.hidden)
         at_least(owner, 0, layers=self.layers)
         within(owner, 0, 1, scale=self.scale)
-        above(owner, 0, gain=self.gain, gigabytes=self.gigabytes)
+        above(owner, 0, gigabytes=self.gigabytes)
+
+    def begin(
+        self, model: Cell, batch: tuple[int, ...], *, key: PRNGKeyArray | None
+    ) -> PredictingCarry:
+        """The initial state, marked as the first window's."""
+        network, _ = self.parts(model)
+        state = network.initial_state(batch, key=key)
+        label = jnp.zeros((*batch, self.label_size(network)), dtype_of(network))
+        return PredictingCarry(state, label, jnp.ones(batch, bool), key)
+
+    def renew(
+        self, carry: PredictingCarry, begun: PredictingCarry, lanes: Bool[Array, "*batch"]
+    ) -> PredictingCarry:
+        """The states in `lanes` are marked as the first windows', and made in `gradient`."""
+        return carry._replace(first=carry.first | lanes, key=begun.key)
 
     def sizes(self, told: int, size: int) -> tuple[int, ...]:
         """The layers of a predictor of `size` numbers that is told `told`."""

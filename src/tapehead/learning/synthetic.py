@@ -1,36 +1,25 @@
 """Synthetic gradients: what lies beyond a window is predicted from the state at its end."""
 
-from typing import Any, ClassVar, NamedTuple
+from typing import Any, ClassVar
 
 import equinox as eqx
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Bool, Float, PRNGKeyArray
+from jaxtyping import Array, PRNGKeyArray
 
 from tapehead.cell import Cell, State, expect_steps, select
 from tapehead.errors import at_least
 from tapehead.learning.bptt import window_loss
-from tapehead.learning.predictor import Predicting, Predictor, dtype_of, half_square, predict
+from tapehead.learning.predictor import (
+    Predicting,
+    PredictingCarry,
+    Predictor,
+    half_square,
+    predict,
+)
 from tapehead.learning.rule import Exactness, Extended, Loss, Metrics, Model
 from tapehead.learning.view import View
 from tapehead.sequences import Sequences
-
-
-class SyntheticCarry(NamedTuple):
-    """What `SyntheticGradients` carries.
-
-    **Attributes:**
-
-    - `state`: the network's state after the last window.
-    - `label`: what the predictor is told beside it, `(*batch, outputs)`; `(*batch, 0)`: nothing.
-    - `first`: of which sequences no window has been seen yet, and `state` is the initial one.
-    - `key`: what the initial state was made with, so that its gradient can be taken.
-    """
-
-    state: State
-    label: Float[Array, "*batch outputs"]
-    first: Bool[Array, "*batch"]
-    key: PRNGKeyArray | None
 
 
 class SyntheticGradients(Predicting):
@@ -66,9 +55,6 @@ class SyntheticGradients(Predicting):
     - `hidden`: ReLUs in every hidden layer of M, at least 1 (default 128).
     - `layers`: hidden layers of M; 0 for a linear one (default 1).
     - `scale`: how much of what M predicts is believed, in [0, 1] (default 1).
-    - `gain`: what the last layer of M is multiplied with, above 0: with an optimiser whose steps
-        are as large whatever the gradient, such as Adam, predictions move by so much less at a
-        time (default 1).
     - `auxiliary`: the weight of the auxiliary task, at least 0 (default 0).
     - `labels`: whether M is also told the label of the window's last step, as the gradient of its
         loss with respect to outputs that are 0 (default False).
@@ -84,7 +70,6 @@ class SyntheticGradients(Predicting):
     hidden: int = eqx.field(static=True, default=128)
     layers: int = eqx.field(static=True, default=1)
     scale: float = eqx.field(static=True, default=1.0)
-    gain: float = eqx.field(static=True, default=1.0)
     auxiliary: float = eqx.field(static=True, default=0.0)
     labels: bool = eqx.field(static=True, default=False)
     gigabytes: float = eqx.field(static=True, default=1.0)
@@ -108,26 +93,11 @@ class SyntheticGradients(Predicting):
         sizes = self.sizes(told, size * (2 if self.auxiliary else 1))
         what = f"a predictor for {size:,} numbers of state"
         self.expect_room(what, "truncated-bptt", sizes, dtype=view.dtype)
-        return Extended(model, Predictor(sizes, size, gain=self.gain, dtype=view.dtype, key=key))
-
-    def begin(
-        self, model: Cell, batch: tuple[int, ...], *, key: PRNGKeyArray | None
-    ) -> SyntheticCarry:
-        """The initial state, marked as the first window's."""
-        network, _ = self.parts(model)
-        state = network.initial_state(batch, key=key)
-        label = jnp.zeros((*batch, self.label_size(network)), dtype_of(network))
-        return SyntheticCarry(state, label, jnp.ones(batch, bool), key)
-
-    def renew(
-        self, carry: SyntheticCarry, begun: SyntheticCarry, lanes: Bool[Array, "*batch"]
-    ) -> SyntheticCarry:
-        """The states in `lanes` are marked as the first windows', and made in `gradient`."""
-        return carry._replace(first=carry.first | lanes, key=begun.key)
+        return Extended(model, Predictor(sizes, size, dtype=view.dtype, key=key))
 
     def gradient(
-        self, model: Model, carry: SyntheticCarry, window: Sequences, loss: Loss
-    ) -> tuple[Model, SyntheticCarry, Metrics]:
+        self, model: Model, carry: PredictingCarry, window: Sequences, loss: Loss
+    ) -> tuple[Model, PredictingCarry, Metrics]:
         """The network's gradient in this window, and the predictor's at the state it begins in."""
         network, predictor = self.parts(model)
         view = View(network, carry.state, window.batch)
@@ -167,4 +137,4 @@ class SyntheticGradients(Predicting):
             helper = eqx.apply_updates(helper, regression(predictor))
         tree: Any = Extended(grads, helper)
         none = jnp.zeros(window.batch, bool)
-        return tree, SyntheticCarry(state, label, none, carry.key), metrics
+        return tree, PredictingCarry(state, label, none, carry.key), metrics

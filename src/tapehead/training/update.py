@@ -17,7 +17,7 @@ from jaxtyping import Array, Bool, Float, Int, PRNGKeyArray
 from tapehead.cell import Cell, expect_steps, select
 from tapehead.learning import Search, stream_gradient
 from tapehead.learning.bptt import window_loss
-from tapehead.learning.decoupled import units_of
+from tapehead.learning.interfaces import units_of
 from tapehead.learning.rule import Carry, Metrics, as_vector
 from tapehead.numerics import norm
 from tapehead.sequences import Sequences
