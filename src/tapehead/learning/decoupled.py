@@ -1,5 +1,6 @@
 """Decoupled networks: what comes back from one part to the one before it is predicted."""
 
+import functools
 from collections.abc import Callable
 from typing import Any, ClassVar
 
@@ -157,7 +158,7 @@ class Decoupled(Predicting):
 
     def updates_in_turn(
         self,
-        model: Model,
+        model: Any,
         standing: tuple[Any, ...],
         carry: PredictingCarry,
         window: Sequences,
@@ -166,8 +167,8 @@ class Decoupled(Predicting):
         step: Step,
         key: PRNGKeyArray,
         order: Int[Array, " units"] | None = None,
-    ) -> tuple[Model, tuple[Any, ...], Float[Array, " units"], Metrics]:
-        """Random updates: one turn for each of `units`.
+    ) -> tuple[Extended, tuple[Any, ...], Float[Array, " units"], Metrics]:
+        """Random updates: one turn for each unit, a member or what predicts for it (`units_of`).
 
         **Arguments:**
 
@@ -203,7 +204,7 @@ class Decoupled(Predicting):
             norms = norms.at[number].set(jnp.linalg.norm(along))
             return eqx.filter(model, eqx.is_array), standing, norms
 
-        branches = [lambda now, number=number: turn(number, now) for number in range(len(units))]
+        branches: list[Any] = [functools.partial(turn, number) for number in range(len(units))]
         branches.append(lambda now: now)
 
         def body(place: Array, now: Any) -> Any:

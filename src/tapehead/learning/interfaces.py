@@ -117,8 +117,8 @@ class Pass:
         split = {n: view.lanes(view.split)(carry.state[n]) for n, view in self.views.items()}
         self.rests = {n: rest for n, (_, rest) in split.items()}
         members = range(len(network.cells))
-        self.states = tuple(split[n][0] if n in split else () for n in members)
-        self.nudges = tuple(
+        self.states: tuple[Any, ...] = tuple(split[n][0] if n in split else () for n in members)
+        self.nudges: tuple[Any, ...] = tuple(
             ()
             if one is None or one.input is None
             else jnp.zeros((*steps, one.input.size), self.label.dtype)
@@ -145,33 +145,38 @@ class Pass:
             )
             for n, state in enumerate(self.carry.state)
         ]
-        outputs, after, told = ([None] * len(before) for _ in range(3))
+        outputs: dict[int, Array] = {}
+        after: dict[int, State] = {}
+        told: dict[int, Array] = {}
         predicted = []
 
         def member(n: int, xs: Array) -> Array:
-            one = helper[n]
+            one: Interface | None = helper[n]
             told[n] = jax.lax.stop_gradient(xs)
             if one is not None and one.input is not None:
                 coming = predict(one.input, told[n], self.label).gradient
                 predicted.append((jnp.where(self.here[..., None], coming, 0), xs))
                 xs = told[n] + nudges[n]
             # What learns nothing passes on what comes to it.
-            held = seen is not None and n != live and one is not None
-            if seen is not None and held:
+            if seen is not None and n != live and one is not None:
                 outputs[n], after[n] = seen.outputs[n], seen.after[n]
-            else:
-                after[n], outputs[n] = network.cells[n].unroll(before[n], xs, mask=window.mask)
-            if n in self.views and not held:
+                return outputs[n]
+            after[n], outputs[n] = network.cells[n].unroll(before[n], xs, mask=window.mask)
+            if one is not None and one.state is not None:
                 vector, _ = self.views[n].lanes(self.views[n].split)(after[n])
                 coming = predict(one.state, jax.lax.stop_gradient(vector), self.label[-1]).gradient
                 predicted.append((jnp.where(self.more[..., None], coming, 0), vector))
             return outputs[n]
 
         ys = network.connect(member, window.inputs)
-        found, metrics = cost(network, (tuple(before), tuple(after)), ys, window, self.loss)
+        members = range(len(before))
+        states = tuple(after[n] for n in members)
+        found, metrics = cost(network, (tuple(before), states), ys, window, self.loss)
         for coming, place in predicted:
             found += self.rule.scale * jnp.sum(jax.lax.stop_gradient(coming) * place) / total
-        return found, Seen(tuple(outputs), tuple(after), tuple(told), metrics)
+        return found, Seen(
+            tuple(outputs[n] for n in members), states, tuple(told[n] for n in members), metrics
+        )
 
     def gradient(self, model: Any) -> tuple[Through, Seen]:
         """The gradients of all members, and what comes back through each of them."""
