@@ -65,7 +65,6 @@ def test_every_sequence_has_its_own_clock():
     ("make", "message"),
     [
         (lambda: Every(0), "Every: period must be at least 1, got 0"),
-        (lambda: pair(period=0), "Every: period must be at least 1, got 0"),
         (lambda: Slowed(Every(2), 2), "Slowed: Every must have an output size of its own"),
         (
             lambda: TwoClocks(Elman(4, 2, key=KEY), Elman(3, 2, key=KEY), 2),

@@ -133,6 +133,7 @@ def test_so_they_do_where_time_is_cut_as_well(walks):
     assert_same("layers in windows", found.network, gradient(BPTT(), model, walks))
 
 
+@pytest.mark.slow
 def test_nothing_below_the_last_member_moves_at_first(images):
     model, rule = layers(), Decoupled(hidden=4, labels=True)
     begun = rule.extend(model, key=KEY)

@@ -122,6 +122,7 @@ def test_interfaces_that_are_right_make_it_backpropagation(x64):
     assert_same("with oracles", found.network, exact, 1e-6)
 
 
+@pytest.mark.slow
 def test_messages_are_taught_what_comes_back(x64):
     """In the last window nothing is predicted: its message's slope is that of the slow answer."""
     model, sequences = pair(), batch()
