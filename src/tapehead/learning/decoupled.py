@@ -33,7 +33,8 @@ class Decoupled(Predicting):
     """Every member of a network learns from predictions, and waits for no other.
 
     A network is made of members in some order, each of which sends something on to later ones: the
-    layers of a `Chain`, the two networks of a `TwoClocks`. Where member i takes x_i from members
+    layers of a `Chain`, the two networks of a `TwoClocks`. What lies within a member, such as a
+    chain within the chain, is one piece. Where member i takes x_i from members
     before it, a small network M_i is told x_i, at every step by itself, and predicts the gradient
     of the loss with respect to it. With L the loss of what the members contribute to the outputs
     of the network, and paid penalties,
