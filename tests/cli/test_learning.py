@@ -44,6 +44,12 @@ def test_a_tape_serves_for_longer_strings_than_those_of_training(tapehead, tmp_p
     ("words", "measure", "sign", "least"),
     [
         ("mnist-rows gru --updates 1500", "accuracy", 1, 0.975),
+        (
+            "cluttered-mnist mlp --task.side 28 --task.clutter 0 --rule decoupled --rule.layers 0 "
+            "--rule.labels --batch 128 --updates 1000 --optimizer.learning-rate 3e-4 "
+            "--optimizer.schedule cosine",
+            *("accuracy", 1, 0.94),
+        ),
         ("imdb lstm --updates 500", "accuracy", 1, 0.83),
         ("shakespeare lstm --model.hidden 128 --updates 1500", "bits_per_character", -1, 2.8),
         ("jsb-chorales gru --updates 600", "loss", -1, 9.5),

@@ -217,6 +217,7 @@ def test_padding_may_hold_anything():
 
 KINDS = ("elman", "lstm", "ntm")
 REFUSED = {
+    ("decoupled", "ntm"): "is one piece",
     ("truncated-lstm", "elman"): "needs cells that keep a state of their own",
     ("kf-rtrl", "lstm"): "serves nets of one plain recurrent layer",
     ("kf-rtrl", "ntm"): "serves nets of one plain recurrent layer",

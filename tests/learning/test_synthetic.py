@@ -19,7 +19,7 @@ from tapehead.learning import (
     sequence_gradient,
     stream_gradient,
 )
-from tapehead.learning.synthetic import Predicted
+from tapehead.learning.predictor import Predicted
 from tapehead.learning.view import View
 from tapehead.models import MODELS
 from tapehead.sequences import Sequences

@@ -30,6 +30,8 @@ SMALL = {
     "sam": {"slots": 6, "width": 3, "heads": 1, "reads": 2, "controller_size": 5},
     "sdnc": {"slots": 6, "heads": 1, "reads": 1, "link_entries": 1, "controller_size": 5},
     "dnc": {"slots": 4, "width": 3, "controller_size": 5, "link_entries": 2},
+    "mlp": {"hidden": 4, "layers": 2},
+    "two-clocks": {"hidden": 4, "slow_hidden": 3, "message": 2, "period": 2},
     "resnet": {"channels": 2, "blocks": 1, "units": 2},
 }
 
@@ -134,6 +136,10 @@ def test_every_setting_reaches_the_network(name):
         "units": 3,
         "stride": 1,
         "halting": "sact",
+        "slow_hidden": 5,
+        "message": 3,
+        "period": 3,
+        "answers": 0,
     }
     before = jaxpr(model)
     for field in dataclasses.fields(model):

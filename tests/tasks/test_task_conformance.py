@@ -38,13 +38,15 @@ from tapehead.training.config import RunConfig
 REAL = {"mnist-rows", "mnist-pixels", "jsb-chorales", "nottingham"}
 CLUTTERED = {"cluttered-mnist"}
 """Checked in test_cluttered_mnist.py, on made-up data."""
+COUNTS = {"digit-counts"}
+"""Checked in test_digit_counts.py, on made-up data."""
 EPISODES = {"omniglot"}
 """Checked in test_omniglot.py, on made-up data."""
 TEXTS = {"imdb", "shakespeare", "ptb-words", "ptb-characters", "text8", "enwik8", "text"}
 """Checked in test_language.py, on made-up data."""
 STRINGS = {name for name in TASKS if issubclass(TASKS[name], StringTask)}
 """They have tests of their own, `test_chomsky.py`."""
-APART = REAL | CLUTTERED | EPISODES | TEXTS | STRINGS
+APART = REAL | CLUTTERED | COUNTS | EPISODES | TEXTS | STRINGS
 
 
 @pytest.mark.parametrize("name", [name for name in TASKS if name not in APART])

@@ -1,5 +1,6 @@
 """Cells: one time step of a network that carries state."""
 
+from tapehead.cells.clocks import Every, EveryState, Slowed, SlowedState, TwoClocks
 from tapehead.cells.complex_recurrence import ComplexRecurrence, ComplexState
 from tapehead.cells.coupled_lstm import CoupledLSTM
 from tapehead.cells.elman import Elman, ElmanState
@@ -17,6 +18,7 @@ from tapehead.cells.layers import (
     GatedGELU,
     LayerNorm,
     Linear,
+    ReLU,
 )
 from tapehead.cells.linear_recurrence import LinearRecurrence
 from tapehead.cells.lru import LRU
@@ -56,6 +58,8 @@ __all__ = [
     "Elman",
     "ElmanState",
     "Embedding",
+    "Every",
+    "EveryState",
     "FullyRecurrent",
     "FullyRecurrentState",
     "GRUState",
@@ -78,6 +82,7 @@ __all__ = [
     "Ponder",
     "PonderState",
     "ProjectedLSTM",
+    "ReLU",
     "ReducedGRU",
     "Residual",
     "RunningMax",
@@ -86,6 +91,9 @@ __all__ = [
     "SelectiveSSM",
     "SelectiveState",
     "SkipChain",
+    "Slowed",
+    "SlowedState",
+    "TwoClocks",
     "Zoneout",
     "ZoneoutState",
     "from_equinox",

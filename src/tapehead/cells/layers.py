@@ -1,4 +1,4 @@
-"""Stateless layers as cells: `Linear`, `Embedding`, `LayerNorm`, `GatedGELU`; and `Dropout`."""
+"""Stateless layers as cells: `Linear`, `Embedding`, `LayerNorm`, `ReLU`, ...; and `Dropout`."""
 
 from typing import NamedTuple
 
@@ -99,6 +99,17 @@ class LayerNorm(Stateless):
         centred = x - jnp.mean(x, axis=-1, keepdims=True)
         variance = jnp.mean(centred**2, axis=-1, keepdims=True)
         return self.scale * centred * jax.lax.rsqrt(variance + self.epsilon) + self.shift
+
+
+class ReLU(Stateless):
+    """Rectify every feature: y = max(x, 0)."""
+
+    input_size: int | None = eqx.field(static=True, default=None)
+    output_size: int | None = eqx.field(static=True, default=None)
+
+    def __call__(self, x: Float[Array, "*batch features"]) -> Float[Array, "*batch features"]:
+        """max(x, 0), feature by feature."""
+        return jax.nn.relu(x)
 
 
 class GatedGELU(Stateless):

@@ -1,6 +1,7 @@
 """Learning rules: values that say how the gradient of a sequence's loss is obtained."""
 
 from tapehead.learning.bptt import BPTT, TruncatedBPTT
+from tapehead.learning.decoupled import Decoupled
 from tapehead.learning.evolution import EvolutionStrategy
 from tapehead.learning.forward import Forward
 from tapehead.learning.kronecker import KFRTRL
@@ -27,6 +28,7 @@ RULES: Registry[type[Rule]] = Registry(
         "bptt": BPTT,
         "truncated-bptt": TruncatedBPTT,
         "synthetic-gradients": SyntheticGradients,
+        "decoupled": Decoupled,
         "rtrl": RTRL,
         "snap": SnAp,
         "rflo": RFLO,
@@ -49,6 +51,7 @@ __all__ = [
     "RTRL",
     "RULES",
     "UORO",
+    "Decoupled",
     "EvolutionStrategy",
     "Extended",
     "Forward",

@@ -1,93 +1,28 @@
 """Synthetic gradients: what lies beyond a window is predicted from the state at its end."""
 
-import itertools
-from typing import Any, ClassVar, NamedTuple
+from typing import Any, ClassVar
 
 import equinox as eqx
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Bool, Float, PRNGKeyArray
+from jaxtyping import Array, PRNGKeyArray
 
 from tapehead.cell import Cell, State, expect_steps, select
-from tapehead.errors import UserError, above, at_least, within
+from tapehead.errors import at_least
 from tapehead.learning.bptt import window_loss
-from tapehead.learning.dependence import example_input
-from tapehead.learning.rule import Exactness, Extended, LearningRule, Loss, Metrics, Model
+from tapehead.learning.predictor import (
+    Predicting,
+    PredictingCarry,
+    Predictor,
+    half_square,
+    predict,
+)
+from tapehead.learning.rule import Exactness, Extended, Loss, Metrics, Model
 from tapehead.learning.view import View
 from tapehead.sequences import Sequences
 
 
-class Predicted(NamedTuple):
-    """What is predicted from the state at a window's end.
-
-    **Attributes:**
-
-    - `gradient`: of all that comes after it, with respect to that state, `(*batch, size)`.
-    - `next`: that gradient one window later; `(*batch, 0)` without the auxiliary task.
-    """
-
-    gradient: Float[Array, "*batch size"]
-    next: Float[Array, "*batch size"]
-
-
-class Predictor(eqx.Module):
-    """A network of ReLUs from state and label to gradients, all 0 to begin with.
-
-    **Attributes:**
-
-    - `layers`: of which the last gives the gradients.
-    - `size`: numbers of state.
-    """
-
-    layers: tuple[eqx.nn.Linear, ...]
-    size: int = eqx.field(static=True)
-
-    def __init__(self, sizes: tuple[int, ...], size: int, *, dtype: Any, key: PRNGKeyArray):
-        keys = jax.random.split(key, len(sizes))
-        made = [
-            eqx.nn.Linear(one, other, dtype=dtype, key=k)
-            for one, other, k in zip(sizes, sizes[1:], keys, strict=False)
-        ]
-        made[-1] = jax.tree.map(jnp.zeros_like, made[-1])
-        self.layers = tuple(made)
-        self.size = size
-
-    def __call__(self, x: Float[Array, " inputs"]) -> Predicted:
-        """Of one sequence: its state, then its label."""
-        for layer in self.layers[:-1]:
-            x = jax.nn.relu(layer(x))
-        x = self.layers[-1](x)
-        return Predicted(x[: self.size], x[self.size :])
-
-
-class SyntheticCarry(NamedTuple):
-    """What `SyntheticGradients` carries.
-
-    **Attributes:**
-
-    - `state`: the network's state after the last window.
-    - `label`: what the predictor is told beside it, `(*batch, outputs)`; `(*batch, 0)`: nothing.
-    - `first`: of which sequences no window has been seen yet, and `state` is the initial one.
-    - `key`: what the initial state was made with, so that its gradient can be taken.
-    """
-
-    state: State
-    label: Float[Array, "*batch outputs"]
-    first: Bool[Array, "*batch"]
-    key: PRNGKeyArray | None
-
-
-def parts(model: Any) -> tuple[Cell, Any]:
-    """The network and the predictor of an `Extended` model."""
-    if not isinstance(model, Extended):
-        raise UserError(
-            f"SyntheticGradients: learns a predictor beside the network; give what "
-            f"`rule.extend(network, key=key)` returns, got {type(model).__name__}"
-        )
-    return model.network, model.helper
-
-
-class SyntheticGradients(LearningRule):
+class SyntheticGradients(Predicting):
     """Truncated backpropagation, with a prediction in place of what lies beyond a window.
 
     A small network M with parameters φ is told the state s_k at the end of window k (the numbers
@@ -140,11 +75,8 @@ class SyntheticGradients(LearningRule):
     gigabytes: float = eqx.field(static=True, default=1.0)
 
     def __check_init__(self):
-        owner = "SyntheticGradients"
-        at_least(owner, 1, window=self.window, hidden=self.hidden)
-        at_least(owner, 0, layers=self.layers, auxiliary=self.auxiliary)
-        within(owner, 0, 1, scale=self.scale)
-        above(owner, 0, gigabytes=self.gigabytes)
+        at_least("SyntheticGradients", 1, window=self.window)
+        at_least("SyntheticGradients", 0, auxiliary=self.auxiliary)
 
     def extend(self, model: Cell, *, key: PRNGKeyArray) -> Extended:
         """The network with a predictor, or with `None` if nothing that is learned reaches a state.
@@ -157,56 +89,31 @@ class SyntheticGradients(LearningRule):
         size = view.size
         if not size:
             return Extended(model, None)
-        told = size + self._label_size(model)
-        sizes = (told, *[self.hidden] * self.layers, size * (2 if self.auxiliary else 1))
-        numbers = sum((one + 1) * other for one, other in itertools.pairwise(sizes))
-        large = numbers * view.dtype.itemsize / 1e9
-        if large > self.gigabytes:
-            raise UserError(
-                f"SyntheticGradients: a predictor for {size:,} numbers of state would take "
-                f"{large:,.1f} gigabytes, more than the {self.gigabytes:g} allowed; take "
-                "truncated-bptt, a smaller network or predictor, or raise gigabytes"
-            )
+        told = size + self.label_size(model)
+        sizes = self.sizes(told, size * (2 if self.auxiliary else 1))
+        what = f"a predictor for {size:,} numbers of state"
+        self.expect_room(what, "truncated-bptt", sizes, dtype=view.dtype)
         return Extended(model, Predictor(sizes, size, dtype=view.dtype, key=key))
 
-    def begin(
-        self, model: Cell, batch: tuple[int, ...], *, key: PRNGKeyArray | None
-    ) -> SyntheticCarry:
-        """The initial state, marked as the first window's."""
-        network, _ = parts(model)
-        state = network.initial_state(batch, key=key)
-        dtype = jax.tree.leaves(eqx.filter(network, eqx.is_inexact_array))[0].dtype
-        label = jnp.zeros((*batch, self._label_size(network)), dtype)
-        return SyntheticCarry(state, label, jnp.ones(batch, bool), key)
-
-    def renew(
-        self, carry: SyntheticCarry, begun: SyntheticCarry, lanes: Bool[Array, "*batch"]
-    ) -> SyntheticCarry:
-        """The states in `lanes` are marked as the first windows', and made in `gradient`."""
-        return carry._replace(first=carry.first | lanes, key=begun.key)
-
     def gradient(
-        self, model: Model, carry: SyntheticCarry, window: Sequences, loss: Loss
-    ) -> tuple[Model, SyntheticCarry, Metrics]:
+        self, model: Model, carry: PredictingCarry, window: Sequences, loss: Loss
+    ) -> tuple[Model, PredictingCarry, Metrics]:
         """The network's gradient in this window, and the predictor's at the state it begins in."""
-        network, predictor = parts(model)
+        network, predictor = self.parts(model)
         view = View(network, carry.state, window.batch)
         total = 1 if window.total is None else window.total
         before, rest = view.lanes(view.split)(carry.state)
         real = True if window.mask is None else jnp.any(window.mask, axis=0)
         taught = (real & ~carry.first)[..., None]
         more = jnp.zeros(window.batch, bool) if window.more is None else window.more
-
-        def predict(predictor: Any, vector: Array, label: Array) -> Predicted:
-            return view.lanes(lambda *told: predictor(jnp.concatenate(told)))(vector, label)
+        label = self.labels_of(network, window, loss)[-1]
 
         @eqx.filter_grad(has_aux=True)
-        def gradient(of: Any) -> tuple[Array, tuple[State, Array, Metrics]]:
+        def gradient(of: Any) -> tuple[Array, tuple[State, Metrics]]:
             network, predictor, before = of
             initial = network.initial_state(window.batch, key=carry.key)
             state = select(carry.first, initial, view.lanes(view.join)(before, rest))
             cost, (state, metrics) = window_loss(network, state, window, loss)
-            label = self._label(metrics.outputs, window, loss)
             if predictor is not None:
                 after, _ = view.lanes(view.split)(state)
                 told = jax.lax.stop_gradient((after, label))
@@ -216,9 +123,9 @@ class SyntheticGradients(LearningRule):
                 if self.auxiliary:
                     error = predict(predictor, before, carry.label).next - coming
                     cost += self.auxiliary * half_square(error, taught) / total
-            return cost, (state, label, metrics)
+            return cost, (state, metrics)
 
-        (grads, helper, back), (state, label, metrics) = gradient((network, predictor, before))
+        (grads, helper, back), (state, metrics) = gradient((network, predictor, before))
 
         if predictor is not None:
 
@@ -230,25 +137,4 @@ class SyntheticGradients(LearningRule):
             helper = eqx.apply_updates(helper, regression(predictor))
         tree: Any = Extended(grads, helper)
         none = jnp.zeros(window.batch, bool)
-        return tree, SyntheticCarry(state, label, none, carry.key), metrics
-
-    def _label_size(self, network: Cell) -> int:
-        """How many numbers a label is told in."""
-        if not self.labels:
-            return 0
-        x = example_input(network)
-        y = eqx.filter_eval_shape(lambda n, x: n.step(n.initial_state(()), x)[1], network, x)
-        return y.shape[-1]
-
-    def _label(self, outputs: Array, window: Sequences, loss: Loss) -> Array:
-        """The labels of the last step: what their loss asks of outputs that are 0."""
-        last = jnp.zeros_like(outputs[-1:])
-        if not self.labels:
-            return last[0, ..., :0]
-        label = jax.grad(lambda y: jnp.sum(loss(y, window.targets[-1:])))(last)[0]
-        return label if window.mask is None else select(window.mask[-1], label, last[0])
-
-
-def half_square(error: Float[Array, "*batch size"], where: Bool[Array, "*batch 1"]) -> Array:
-    """½ Σ error², of the sequences in `where`."""
-    return jnp.sum(jnp.where(where, error, 0) ** 2) / 2
+        return tree, PredictingCarry(state, label, none, carry.key), metrics

@@ -1,5 +1,7 @@
 """Whole networks by name."""
 
+from tapehead.models.clocks import TwoClocksModel
+from tapehead.models.feedforward import MLPModel
 from tapehead.models.linear import (
     LRUModel,
     MinGRUModel,
@@ -63,6 +65,8 @@ MODELS: Registry[type[Model]] = Registry(
         "stack-rnn": StackRNNModel,
         "tape-rnn": TapeRNNModel,
         "resnet": ResNetModel,
+        "mlp": MLPModel,
+        "two-clocks": TwoClocksModel,
     },
 )
 
@@ -84,6 +88,7 @@ __all__ = [
     "LSTMModel",
     "LayerNormLSTMModel",
     "MGUModel",
+    "MLPModel",
     "MLSTMModel",
     "MinGRUModel",
     "MinLSTMModel",
@@ -99,4 +104,5 @@ __all__ = [
     "SelectiveModel",
     "StackRNNModel",
     "TapeRNNModel",
+    "TwoClocksModel",
 ]

@@ -48,6 +48,7 @@ from tapehead.tasks.pondering.sort import Sort
 from tapehead.tasks.pondering.vector_parity import VectorParity
 from tapehead.tasks.task import Task
 from tapehead.tasks.vision.cluttered_mnist import ClutteredMnist
+from tapehead.tasks.vision.digit_counts import DigitCounts
 from tapehead.tasks.vision.mnist_pixels import MnistPixels
 from tapehead.tasks.vision.mnist_rows import MnistRows
 from tapehead.tasks.vision.omniglot import Omniglot
@@ -96,6 +97,7 @@ TASKS: Registry[type[Task]] = Registry(
         "mnist-rows": MnistRows,
         "mnist-pixels": MnistPixels,
         "cluttered-mnist": ClutteredMnist,
+        "digit-counts": DigitCounts,
         "omniglot": Omniglot,
         "imdb": Imdb,
         "shakespeare": Shakespeare,
@@ -125,6 +127,7 @@ __all__ = [
     "Copy",
     "CycleNavigation",
     "DelayedXor",
+    "DigitCounts",
     "DuplicateString",
     "DynamicNgrams",
     "Enwik8",

@@ -329,7 +329,9 @@ def check_lanes(rule: LearningRule, model: Cell) -> None:
 def check_training_mode(rule: LearningRule, model: Cell) -> None:
     """With a key, dropout is drawn from it: other keys, other gradients; the same key, the same."""
     keys = jax.random.split(jax.random.key(3), 2)
-    model = Chain(model, Dropout(0.5))
+    # Not a chain within a chain: some rules look at the members.
+    members = model.cells if isinstance(model, Chain) else (model,)
+    model = Chain(*members, Dropout(0.5))
     one, _ = by_rule(rule, model, batch_of(), keys[0])
     same, _ = by_rule(rule, model, batch_of(), keys[0])
     other, _ = by_rule(rule, model, batch_of(), keys[1])

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any, Generic, Literal, TypeVar
 
 from tapehead.errors import UserError, above, at_least, nearest, within
-from tapehead.learning import RULES, Rule, Search
+from tapehead.learning import RULES, Decoupled, Rule, Search
 from tapehead.models import MODELS, Model
 from tapehead.registry import Registry
 from tapehead.tasks import TASKS, Task
@@ -119,14 +119,21 @@ class RunConfig(Generic[TaskT, ModelT, RuleT, OptimizerT]):
                 "rule.window, or leave online out"
             )
         follows = ("l1", "l2", "l1_parts", "l2_parts", "weight_noise")
-        for name in follows if isinstance(self.rule, Search) else ():
+        turns = self.takes_turns
+        for name in follows if turns or isinstance(self.rule, Search) else ():
             if getattr(self, name):
+                kind = "updates all parameters together" if turns else "follows gradients"
                 raise UserError(
-                    f"training: {name} is for what follows gradients; leave it out with "
-                    f"{type(self.rule).__name__}"
+                    f"training: {name} is for what {kind}; leave it out with "
+                    f"{type(self.rule).__name__}{' or with its probability' if turns else ''}"
                 )
         self.lessons()
         self.optimizer.rates(self.updates)
+
+    @property
+    def takes_turns(self) -> bool:
+        """Whether the parts of a network are updated by themselves, at random."""
+        return isinstance(self.rule, Decoupled) and self.rule.probability < 1
 
     def lessons(self) -> Curriculum:
         """The lessons of the run: just one, the task itself, without a curriculum."""

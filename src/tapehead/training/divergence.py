@@ -55,7 +55,10 @@ def explain(
         _, _, seen = stream_gradient(config.rule, at, begun, sequences, task.loss)
         grads = gradient(config, task, model, turn, data, before.carry).vector
         vector, model_at = as_vector(model)
-        change, _ = updater.step(vector, before.optimizer, grads)
+        # Optimisers of single units have no step for the whole.
+        change = jnp.zeros_like(vector)
+        if not config.takes_turns:
+            change, _ = updater.step(vector, before.optimizer, grads)
         named = (eqx.filter(model_at(v), eqx.is_inexact_array) for v in (grads, change))
         return sequences.inputs, seen, *named
 

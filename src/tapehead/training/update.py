@@ -17,6 +17,7 @@ from jaxtyping import Array, Bool, Float, Int, PRNGKeyArray
 from tapehead.cell import Cell, expect_steps, select
 from tapehead.learning import Search, stream_gradient
 from tapehead.learning.bptt import window_loss
+from tapehead.learning.interfaces import units_of
 from tapehead.learning.rule import Carry, Metrics, as_vector
 from tapehead.numerics import norm
 from tapehead.sequences import Sequences
@@ -32,6 +33,8 @@ Arrays = Any
 
 SEARCH = 3
 """What is folded into a key for what a search draws."""
+TURNS = 4
+"""What is folded into a key for whose turn it is."""
 
 QUICK = {"xla_backend_optimization_level": 0}
 """Compiler options for what runs seldom: compiled three times as fast, a few times slower."""
@@ -43,7 +46,7 @@ class Progress(NamedTuple):
     **Attributes:**
 
     - `arrays`: the networks' arrays.
-    - `optimizer`: the Optax state; where a search stands.
+    - `optimizer`: the Optax state, one for each unit where these take turns; where a search stands.
     - `carry`: what the rule carries from update to update along a stream; `()` elsewhere.
     - `sums`: metrics summed over the updates since the last line of `metrics.jsonl`.
     - `bad`: the first update whose gradient or parameters were not finite; −1: none. From there
@@ -236,7 +239,8 @@ class Updater:
         self.config = config
         self.together = jax.default_backend() != "cpu"
         self.pool = ThreadPoolExecutor(os.cpu_count() or 1, "training")
-        self.optimizer = config.optimizer.build(config.updates)
+        often = config.rule.probability if config.takes_turns else 1
+        self.optimizer = config.optimizer.build(max(1, round(often * config.updates)))
         self.static = static
         self._compiled: dict[Task, Callable[..., Progress]] = {}
         self._begin: dict[Callable[..., Cell], Callable[[PRNGKeyArray], Progress]] = {}
@@ -267,7 +271,7 @@ class Updater:
             vector, _ = as_vector(model)
             return Progress(
                 arrays=eqx.filter(model, eqx.is_array),
-                optimizer=self.start(vector, jax.random.fold_in(key, SEARCH)),
+                optimizer=self.start(model, jax.random.fold_in(key, SEARCH)),
                 carry=begin(model, (batch,), key=key) if carries(self.config, task) else (),
                 sums=dict.fromkeys(names, jnp.zeros((), vector.dtype)),
                 bad=jnp.int32(-1),
@@ -276,10 +280,16 @@ class Updater:
         self._begin[build] = jax.jit(jax.vmap(one), compiler_options=QUICK)
         return self._begin[build](keys)
 
-    def start(self, vector: Float[Array, " n"], key: PRNGKeyArray) -> Any:
+    def start(self, model: Any, key: PRNGKeyArray) -> Any:
         """Where the optimiser stands to begin with, or the search that takes its place."""
-        rule = self.config.rule
-        return rule.start(vector, key) if isinstance(rule, Search) else self.optimizer.init(vector)
+        vector, _ = as_vector(model)
+        if isinstance(self.config.rule, Search):
+            return self.config.rule.start(vector, key)
+        if self.config.takes_turns:
+            return tuple(
+                self.optimizer.init(as_vector(unit.of(model))[0]) for unit in units_of(model)
+            )
+        return self.optimizer.init(vector)
 
     def step(
         self, vector: Float[Array, " n"], optimizer: Any, grads: Float[Array, " n"]
@@ -337,6 +347,24 @@ class Updater:
 
         return in_bucket(config, task, turn, data, of_bucket, before)
 
+    def _in_turn(self, task: Task, model: Cell, turn: Turn, data: Data, before: Progress) -> Change:
+        """Steps of the units whose turn it is, each with an optimiser of its own.
+
+        What is clipped is a unit's gradient; `gradient_norm` is that of all that were used.
+        """
+        config, key = self.config, jax.random.fold_in(turn.key, TURNS)
+
+        def of_bucket(number: int, standing: Any) -> Change:
+            sequences, at, begun = draw(config, task, model, turn, data, (), number)
+            after, standing, norms, seen = config.rule.updates_in_turn(
+                *(at, standing, begun, sequences.normalised(), task.loss), step=self.step, key=key
+            )
+            change = as_vector(after)[0] - as_vector(model)[0]
+            metrics = {**means(task, seen, sequences), "gradient_norm": norm(norms)}
+            return Change(change, standing, metrics, ())
+
+        return in_bucket(config, task, turn, data, of_bucket, before.optimizer)
+
     def _by_search(
         self, task: Task, model: Cell, turn: Turn, data: Data, before: Progress
     ) -> Change:
@@ -366,6 +394,8 @@ class Updater:
         vector, model_at = as_vector(model)
         if isinstance(self.config.rule, Search):
             learn = self._by_search
+        elif self.config.takes_turns:
+            learn = self._in_turn
         else:
             learn = self._by_windows if self.config.online else self._by_sequences
         change, optimizer, metrics, carry = learn(task, model, turn, data, before)
