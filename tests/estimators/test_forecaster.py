@@ -5,9 +5,8 @@ import pandas as pd
 import pytest
 
 from tapehead.estimators import Forecaster, backtest, load
-from tapehead.estimators.forecaster import filled
 from tapehead.estimators.measures import coverage, mase, pinball, smape
-from tapehead.estimators.series import calendar, read_series, times_ahead
+from tapehead.estimators.series import calendar, filled, read_series, times_ahead
 
 QUICK = {
     "model": "elman",
