@@ -72,11 +72,21 @@ class Calibration:
         made.scale = np.maximum(off, 1e-6 * off.max() + 1e-12)
         scores = (apart / made.scale[:, None]).reshape(-1, len(made.levels))
         for k, level in enumerate(made.levels):
-            outer = min(1, (1 + 1 / len(truth)) * max(level, 1 - level)) if level != 0.5 else 0.5
-            made.shift[k] = np.quantile(scores[:, k], outer if level > 0.5 else 1 - outer)
+            outer = min(1, (1 + 1 / len(truth)) * max(level, 1 - level))
+            at, method = {
+                -1.0: (1 - outer, "lower"),
+                0.0: (0.5, "linear"),
+                1.0: (outer, "higher"),
+            }[float(np.sign(level - 0.5))]
+            made.shift[k] = np.quantile(scores[:, k], at, method=method)
         if len(made.levels) > 1:
             made.loadings = _loadings(made.normal_scores(made.apply(found), truth))
         return made
+
+    @property
+    def errors_known(self) -> bool:
+        """Whether it is known how what is missed hangs together, as paths want it."""
+        return self.loadings.shape[1] > 0
 
     def apply(
         self, found: Float[np.ndarray, "*windows steps levels"]

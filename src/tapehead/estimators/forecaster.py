@@ -394,7 +394,7 @@ class Forecaster(Trained):
             raise UserError(
                 "Forecaster: sample paths want quantiles beside 0.5, as (0.1, 0.5, 0.9)"
             )
-        if not self.calibration_.loadings.shape[1]:
+        if not self.calibration_.errors_known:
             raise UserError(
                 "Forecaster: sample paths want windows that were held out; set held_out above 0"
             )
