@@ -151,10 +151,15 @@ def test_diebold_mariano_by_hand():
 
 
 def test_a_report_says_what_a_network_does_not_beat():
-    scores = pd.DataFrame({"by": ["model", "naive", "constant"], "DM": [np.nan, 5.0, -0.3]})
-    said = verdict(scores.set_index("by"))
-    assert "errs less than naive." in said
-    assert "no better than constant:" in said
+    scores = pd.DataFrame(
+        {"MAE": [2.0, 5.0, 2.1, 1.9], "DM": [np.nan, 5.0, 0.3, -0.3]},
+        index=["model", "naive", "smoothing", "constant"],
+    )
+    said = verdict(scores)
+    assert "The network errs less than naive." in said
+    assert "less than smoothing too, but by less than two standard errors" in said
+    assert "The network is no better than constant." in said
+    assert "no better" not in verdict(scores[:2])
 
 
 def test_mistakes_of_baselines_and_paths_are_named():

@@ -84,13 +84,14 @@ def verdict(scores: Any) -> str:
     - `scores`: of a backtest, a row for the model and each baseline.
     """
     beside = scores.drop(index="model")
-    ahead = beside["DM"] >= 2
+    lower = beside["MAE"] > scores.loc["model", "MAE"]
+    sure = beside["DM"] >= 2
     said = ["On what was neither learned from nor stopped by."]
-    if ahead.any():
-        said.append(f"The network errs less than {', '.join(beside.index[ahead])}.")
-    if not ahead.all():
-        said.append(
-            f"The network is no better than {', '.join(beside.index[~ahead])}: its mean absolute "
-            "error is not lower by two standard errors of the difference (DM)."
-        )
+    for chosen, words in (
+        (lower & sure, "The network errs less than {}."),
+        (lower & ~sure, "It errs less than {} too, but by less than two standard errors (DM)."),
+        (~lower, "The network is no better than {}."),
+    ):
+        if chosen.any():
+            said.append(words.format(", ".join(beside.index[chosen])))
     return " ".join(said)
