@@ -3,7 +3,7 @@
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tapehead.cli.fit_forecast import verdict
@@ -28,6 +28,7 @@ def wrong(rng, windows, steps=6, rho=0.8):
     return centre[..., None] + np.array([-0.1, 0, 0.1]), truth
 
 
+@settings(max_examples=40)
 @given(st.integers(0, 10**6), st.integers(1, 30), st.integers(1, 5))
 def test_a_band_holds_what_it_was_set_by(seed, windows, steps):
     """Each quantile, before they are put in order, has at least its share on its side."""
@@ -187,8 +188,8 @@ def test_bands_of_short_series_hold(kind):
         for step in range(1, 120):
             noise[step] += 0.6 * noise[step - 1]
         x = noise + (8 * np.sin(2 * np.pi * t / 12) if kind == "seasons" else 0)
-        settings = {"size": "small", "max_updates": 300, "random_state": seed}
-        made = Forecaster(horizon=12, **settings).fit(x[:108])
+        made = Forecaster(horizon=12, size="small", max_updates=300, random_state=seed)
+        made.fit(x[:108])
         found = made.predict_quantiles()[0]
         held.append(coverage(x[108:], found[:, 0], found[:, -1]))
     assert 0.7 < np.mean(held) < 0.92
