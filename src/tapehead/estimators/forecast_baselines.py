@@ -6,6 +6,7 @@ is told all that was known there, but is not fitted anew: as a network is.
 
 import importlib.util
 import math
+import warnings
 from collections.abc import Callable
 from typing import Any
 
@@ -101,10 +102,16 @@ def _states(values: np.ndarray, seasons: int | None) -> Any:
 def _smoothed(values: np.ndarray, season: int) -> tuple[float | None, int | None, np.ndarray]:
     """The lowest value if logarithms are taken, the steps of a season if any, the parameters."""
     seasons = season if 1 < season <= (len(values) - 10) // 2 else None
-    plain = _states(values, seasons).fit(disp=False)
+
+    def fitted(x: np.ndarray) -> Any:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # where the search ends is good enough for a baseline
+            return _states(x, seasons).fit(disp=False)
+
+    plain = fitted(values)
     if not (values > 0).all():
         return None, seasons, plain.params
-    logs = _states(np.log(values), seasons).fit(disp=False)
+    logs = fitted(np.log(values))
     if logs.aic + 2 * np.log(values).sum() >= plain.aic:
         return None, seasons, plain.params
     return float(values.min()), seasons, logs.params
