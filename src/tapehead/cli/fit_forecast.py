@@ -65,6 +65,8 @@ def forecast(given: Namespace, table: Any, command: str) -> int:
         f"The first {1 - given.test:.0%} of each series to learn from and stop by; forecasts of "
         f"{given.horizon} steps from origins in the rest."
     )
+    if (networks := len(model.best_update_) // model.ensemble) > 1:
+        split += f" {networks} networks each leave out another part of the former to stop by."
     # What the model goes on from is the end of the data, which it has not been taught.
     model.series_ = series
     scored = verdict(whole)

@@ -262,6 +262,7 @@ class Forecaster(Trained):
         rng = check_random_state(self.random_state)
 
         self.recipe_ = recipe(self.model, self.size, pool="none", dropout=self.dropout)
+        # The learning curve that is kept is that of the last part in time.
         folds = self._folds(series)
         weights, best, checked = [], [], []
         for fold in range(folds):
@@ -398,18 +399,16 @@ class Forecaster(Trained):
             raise UserError(
                 "Forecaster: sample paths want windows that were held out; set held_out above 0"
             )
-        end = np.array([len(series)])
         ways, parts = [series], []
-        while sum(part.shape[1] for part in parts) < self.horizon:
-            windows = [self._windows(way, end) for way in ways]
+        while True:
+            windows = [self._windows(way, np.array([len(way)])) for way in ways]
             found = self._told(*(np.concatenate(part) for part in zip(*windows, strict=True)))
             found = np.broadcast_to(found, (count, *found.shape[1:]))
             parts.append(self.calibration_.paths(found, rng))
-            if len(ways) == 1:
-                ways = ways * count
+            if len(parts) * self._block >= self.horizon:
+                return np.concatenate(parts, axis=1)[:, : self.horizon]
+            ways = ways * (count // len(ways))
             ways = [way.followed_by(part) for way, part in zip(ways, parts[-1], strict=True)]
-            end = end + self._block
-        return np.concatenate(parts, axis=1)[:, : self.horizon]
 
     def predict_quantiles(
         self, X: Any = None, future: Any = None
