@@ -88,11 +88,16 @@ class Calibration:
         """Whether it is known how what is missed hangs together, as paths want it."""
         return self.loadings.shape[1] > 0
 
+    @property
+    def offset(self) -> Float[np.ndarray, "steps levels"]:
+        """What is added to forecasts, s_h c_k."""
+        return self.scale[:, None] * self.shift
+
     def apply(
         self, found: Float[np.ndarray, "*windows steps levels"]
     ) -> Float[np.ndarray, "*windows steps levels"]:
         """Forecasts put right, their quantiles in order."""
-        return np.sort(found + self.scale[:, None] * self.shift, axis=-1)
+        return np.sort(found + self.offset, axis=-1)
 
     def normal_scores(
         self,
