@@ -11,7 +11,7 @@ from tapehead.errors import UserError
 from tapehead.estimators import Forecaster, backtest
 from tapehead.estimators.calibration import Calibration
 from tapehead.estimators.forecast_baselines import BASELINES
-from tapehead.estimators.measures import coverage, diebold_mariano
+from tapehead.estimators.measures import diebold_mariano
 from tapehead.estimators.series import read_series
 
 LEVELS = (0.1, 0.5, 0.9)
@@ -175,21 +175,3 @@ def test_mistakes_of_baselines_and_paths_are_named():
         backtest(bare, series.values, fitted=True, baselines=["seasonal navie"])
     with pytest.raises(UserError, match="19 windows are too few for folds=99"):
         Forecaster(folds=99).fit(series.values)
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("kind", ["seasons", "autoregression"])
-def test_bands_of_short_series_hold(kind):
-    """Of eight series of 108 steps, 80 % bands over the next 12."""
-    held = []
-    for seed in range(8):
-        rng = np.random.default_rng(seed)
-        noise, t = rng.normal(size=120), np.arange(120)
-        for step in range(1, 120):
-            noise[step] += 0.6 * noise[step - 1]
-        x = noise + (8 * np.sin(2 * np.pi * t / 12) if kind == "seasons" else 0)
-        made = Forecaster(horizon=12, size="small", max_updates=300, random_state=seed)
-        made.fit(x[:108])
-        found = made.predict_quantiles()[0]
-        held.append(coverage(x[108:], found[:, 0], found[:, -1]))
-    assert 0.7 < np.mean(held) < 0.92
