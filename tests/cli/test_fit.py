@@ -60,9 +60,13 @@ def test_forecast_from_csv(told, tmp_path):
     words = ["--time", "month", "--horizon", "3", "--season", "12", "--out", tmp_path / "m"]
     shown = told("fit", "forecast", tmp_path / "t.csv", *words, *FAST)
     assert "seasonal naive" in shown
+    assert "The network " in shown
+    assert "gradient boosting" in (tmp_path / "m" / "report.html").read_text()
     assert "<svg" in (tmp_path / "m" / "report.html").read_text()
     told("predict", tmp_path / "m", "--out", tmp_path / "f.csv")
     found = pd.read_csv(tmp_path / "f.csv")
     assert found.time.tolist() == ["2010-01-01", "2010-02-01", "2010-03-01"]
     assert list(found.columns) == ["series", "time", "q0.1", "q0.5", "q0.9"]
     assert "looks back on" in told("inspect", tmp_path / "m")
+    paths = pd.read_csv(io.StringIO(told("predict", tmp_path / "m", "--paths", "2")))
+    assert list(paths.columns) == [*found.columns, "path 1", "path 2"]

@@ -5,9 +5,8 @@ import pandas as pd
 import pytest
 
 from tapehead.estimators import Forecaster, backtest, load
-from tapehead.estimators.forecaster import filled
 from tapehead.estimators.measures import coverage, mase, pinball, smape
-from tapehead.estimators.series import calendar, read_series, times_ahead
+from tapehead.estimators.series import calendar, filled, read_series, times_ahead
 
 QUICK = {
     "model": "elman",
@@ -57,11 +56,25 @@ def test_the_end_of_a_series_is_all_that_is_read(model):
     np.testing.assert_array_equal(model.predict(array), model.predict(X))
 
 
+def test_paths_are_drawn_around_the_median(model):
+    paths = model.sample_paths(200)
+    assert paths.shape == (3, 200, 4)
+    np.testing.assert_array_equal(model.sample_paths(200), paths)
+    assert (model.sample_paths(200, random_state=1) != paths).all()
+    low, middle, high = np.moveaxis(model.predict_quantiles(), -1, 0)
+    np.testing.assert_array_less(np.abs(np.median(paths, axis=1) - middle), high - low)
+    held = np.mean((low[:, None] <= paths) & (paths <= high[:, None]))
+    assert 0.75 < held < 0.85
+    table = model.forecast(paths=2)
+    assert table.columns.tolist()[-2:] == ["path 1", "path 2"]
+    np.testing.assert_array_equal(table["path 2"], model.sample_paths(2)[:, 1].ravel())
+
+
 def test_a_model_survives_its_files(model, tmp_path):
     model.save(tmp_path / "m")
     again = load(tmp_path / "m")
     np.testing.assert_array_equal(again.predict(), model.predict())
-    assert again.forecast().equals(model.forecast())
+    assert again.forecast(paths=3).equals(model.forecast(paths=3))
 
 
 def test_backtests_look_at_nothing_to_come(model):
@@ -87,6 +100,10 @@ def test_recursive_forecasts_read_their_own_medians():
     longer = made.read([np.append(one.values, first[0, 1])])[0]
     longer.unit = one.unit
     np.testing.assert_allclose(made.ahead(longer, np.array([121]))[0][:3], first[1:], rtol=1e-5)
+    # Paths spread on with each step that they have made up, which bands do not.
+    spread = made.sample_paths(300)[0].std(axis=0)
+    bands = np.ptp(first[:, ::2], axis=1)
+    assert spread[3] / spread[0] > 1.2 * bands[3] / bands[0]
 
 
 @pytest.mark.slow

@@ -99,6 +99,8 @@ def run(args: Sequence[str]) -> int:
 
         return cluster(given, table, command)
     if given.kind == "forecast":
+        from tapehead.cli.fit_forecast import forecast
+
         return forecast(given, table, command)
     if given.kind == "detect":
         from tapehead.cli.fit_detect import detect
@@ -189,60 +191,6 @@ def answer(given: Namespace, table: Any, command: str) -> int:
     return conclude(
         given, model, table, command, tiles, split, scores, confusion=confusion, classes=names
     )
-
-
-def forecast(given: Namespace, table: Any, command: str) -> int:
-    """Forecast."""
-    import numpy as np
-
-    from tapehead.estimators import Forecaster, backtest
-    from tapehead.inspection.report.content import Tile
-    from tapehead.inspection.report.fitted import Fan
-
-    model = Forecaster(
-        horizon=given.horizon,
-        lookback=given.lookback,
-        segment=given.segment,
-        target=given.target,
-        past=tuple(given.past),
-        future=tuple(given.future),
-        **settings(given),
-    )
-    series = model.read(table)
-    parts = [one.until(int(len(one) * (1 - given.test))) for one in series]
-    model.fit_series(parts)
-    marks = backtest(model, table, start=1 - given.test, season=given.season, fitted=True)
-    whole = marks[marks.series == "all"].set_index("by")
-    names = [n for n in whole.columns if n != "series"]
-    shown = [
-        [by, *("–" if np.isnan(row[n]) else f"{row[n]:.4g}" for n in names)]
-        for by, row in whole.iterrows()
-    ]
-    fans = []
-    for one, part in list(zip(series, parts, strict=True))[:6]:
-        end = min(len(part), len(one) - model.horizon)
-        if end < model.lookback_:
-            continue
-        fan = model.ahead(one, np.array([end]))[0]
-        before = one.values[max(0, end - 3 * model.horizon) : end]
-        after = one.values[end : end + model.horizon]
-        fans.append(Fan(one.name, before, after, fan, model.levels.index(0.5)))
-    mine, naive = whole.loc["model", "MAE"], whole.loc["seasonal naive", "MAE"]
-    tiles = [
-        Tile("MAE", f"{mine:.4g}", f"seasonal naive {naive:.4g}"),
-        Tile("coverage", f"{whole.loc['model', 'coverage']:.0%}", "of the 80 % intervals"),
-        Tile("series", str(len(series))),
-        Tile("steps looked back on", str(model.lookback_)),
-    ]
-    split = (
-        f"The first {1 - given.test:.0%} of each series to learn from and stop by; forecasts of "
-        f"{given.horizon} steps from origins in the rest."
-    )
-    if mine >= naive:
-        split += " The network is no better than the seasonal naive forecast."
-    # What the model goes on from is the end of the data, which it has not been taught.
-    model.series_ = series
-    return conclude(given, model, table, command, tiles, split, (["by", *names], shown), fans=fans)
 
 
 def conclude(

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from tapehead.cli.options import Parser
+from tapehead.cli.options import WHOLE, Parser
 from tapehead.errors import UserError
 
 
@@ -19,6 +19,8 @@ def parser() -> Parser:
     made.add_argument("model", metavar="MODEL", type=Path, help="the model's folder")
     made.add_argument("data", metavar="DATA", type=Path, nargs="?", help="a CSV or Parquet file")
     made.option("--future", metavar="FILE", type=Path, help="future covariates of a forecast")
+    made.option("--paths", metavar="N", type=WHOLE, default=0, help="sample paths of a forecast")
+    made.option("--seed", metavar="N", type=WHOLE, default=0, help="of the paths (default: 0)")
     made.option("--out", metavar="FILE", type=Path, help="a CSV file instead of stdout")
     return made
 
@@ -43,14 +45,16 @@ def run(args: Sequence[str]) -> int:
     table = None if given.data is None else read_table(given.data)
     if isinstance(model, Forecaster):
         future = None if given.future is None else read_table(given.future)
-        print(written(model.forecast(table, future), given.out), end="")
+        found = model.forecast(table, future, paths=given.paths, random_state=given.seed)
+        print(written(found, given.out), end="")
         return 0
     if isinstance(model, SequenceGenerator):
         raise UserError(
             f"predict: {given.model} makes up sequences: run tapehead generate {given.model}"
         )
-    if given.future is not None:
-        raise UserError("predict: --future is for forecasters")
+    for name in ("future", "paths"):
+        if getattr(given, name):
+            raise UserError(f"predict: --{name} is for forecasters")
     if table is None:
         raise UserError("predict: DATA is missing: which table is to be told about?")
     keys = model.read(table).keys

@@ -12,11 +12,12 @@ from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted
 
 from tapehead.errors import UserError, at_least
+from tapehead.estimators.calibration import Calibration
 from tapehead.estimators.export import forecasts
 from tapehead.estimators.export.function import Ways, What
 from tapehead.estimators.network import recipe
 from tapehead.estimators.schema import Scale
-from tapehead.estimators.series import Series, calendar, read_series, times_ahead
+from tapehead.estimators.series import Series, calendar, measured, read_series, times_ahead
 from tapehead.estimators.trained import ROWS, Trained
 from tapehead.tasks.given import Examples, Given, GivenQuantiles, GivenValues
 from tapehead.training.evaluation import answers
@@ -25,6 +26,10 @@ WINDOWS = 20_000
 """Windows to learn from, at most; of more, evenly spaced ones are taken."""
 LEAST = 24
 """Steps that are looked back on, at least, where the user does not say."""
+FEW = 10
+"""Stretches of what is forecast at once that are too few to calibrate by."""
+FOLDS = 5
+"""Parts that short series are cut into."""
 
 
 class Forecaster(Trained):
@@ -57,7 +62,12 @@ class Forecaster(Trained):
       what is known ahead.
     - `dates`: whether the network is told the hour, weekday and day of the year of dates.
     - `held_out`: the share of windows, the last in time, by which training is stopped and the
-      quantiles are shifted to hold as often as they should.
+      quantiles are shifted to hold as often as they should (`Calibration`).
+    - `folds`: 1 for that; a larger number cuts the windows into as many parts in time, and trains
+      a network for each that does not learn from it, is stopped by it and calibrated by it. The
+      forecast is the mean of these networks ("cross-conformal", Vovk 2015; Barber et al.,
+      "Predictive inference with the jackknife+", 2021). `None`: 5 where the held-out share would
+      be less than 10 stretches of what is forecast at once, else 1. Without `held_out`, none.
     - the others as of `SequenceClassifier`.
     """
 
@@ -80,6 +90,7 @@ class Forecaster(Trained):
         dates: bool = True,
         size: str = "medium",
         held_out: float = 0.15,
+        folds: int | None = None,
         max_updates: int = 1500,
         batch: int = 64,
         learning_rate: float = 3e-3,
@@ -103,6 +114,7 @@ class Forecaster(Trained):
         self.dates = dates
         self.size = size
         self.held_out = held_out
+        self.folds = folds
         self.max_updates = max_updates
         self.batch = batch
         self.learning_rate = learning_rate
@@ -129,6 +141,8 @@ class Forecaster(Trained):
         at_least("Forecaster", 1, horizon=self.horizon, segment=self.segment)
         if self.at_once is not None:
             at_least("Forecaster", 1, at_once=self.at_once)
+        if self.folds is not None:
+            at_least("Forecaster", 1, folds=self.folds)
         levels = self.levels
         if list(levels) != sorted(set(levels)) or not all(0 < q < 1 for q in levels):
             raise UserError(f"Forecaster: quantiles must rise, between 0 and 1, got {list(levels)}")
@@ -160,10 +174,8 @@ class Forecaster(Trained):
         those it is to forecast.
         """
         steps = ends[:, None] + np.arange(-self.lookback_, 0)
-        values = filled(series.values)[steps]
-        level = values[:, -1:]
-        unit = np.sqrt(values.var(axis=1, keepdims=True) + (0.1 * series.unit) ** 2)
-        parts = [((values - level) / unit)[..., None]]
+        values, level, unit = measured(series, ends, self.lookback_)
+        parts = [values[..., None]]
         if series.past.shape[1]:
             parts.append(self.past_scale_.apply(series.past[steps]))
         if series.known.shape[1]:
@@ -183,8 +195,12 @@ class Forecaster(Trained):
     def _examples(
         self, series: list[Series], ends: list[np.ndarray]
     ) -> tuple[Examples, np.ndarray]:
-        """Windows and what follows them, in each window's own units."""
-        inputs, targets = [], []
+        """Windows and what follows them, in each window's own units.
+
+        A window counts as its unit does among those of its series, for an absolute error; squared
+        for a squared one: so what is learned is to err little in the units of the series.
+        """
+        inputs, targets, counts = [], [], []
         for one, at in zip(series, ends, strict=True):
             if not len(at):
                 continue
@@ -192,10 +208,11 @@ class Forecaster(Trained):
             after = one.values[at[:, None] + np.arange(self._block)]
             inputs.append(read)
             targets.append((after - level) / unit)
-        read, wanted = np.concatenate(inputs), np.concatenate(targets)
+            counts.append((unit[:, 0] / one.unit) ** (2 if self.quantiles is None else 1))
+        read, wanted, count = (np.concatenate(parts) for parts in (inputs, targets, counts))
         ones = np.ones(read.shape[:2])
         last = np.zeros(read.shape[:2])
-        last[:, -1] = 1
+        last[:, -1] = count / count.mean()
         made = Examples.of(list(read), list(ones), list(wanted[:, None]), list(last))
         return made, wanted
 
@@ -244,25 +261,51 @@ class Forecaster(Trained):
         self.known_scale_ = Scale.of(np.concatenate([one.known for one in series]))
         rng = check_random_state(self.random_state)
 
-        learned, held = self._ends(series)
-        examples, _ = self._examples(series, learned)
-        test, truth = self._examples(series, held) if any(map(len, held)) else (None, None)
-        self.features_ = examples.inputs.shape[-1]
         self.recipe_ = recipe(self.model, self.size, pool="none", dropout=self.dropout)
-        self._train((examples,), None if test is None else (test,), seed=rng.randint(2**31 - 1))
-        self.shift_ = np.zeros(len(self.levels))
-        if test is not None and truth is not None and self.quantiles is not None:
-            found = self._answered(test.inputs[: int(test.size)])
-            apart = truth[..., None] - found
-            self.shift_ = np.array(
-                [np.quantile(apart[..., k], level) for k, level in enumerate(self.levels)]
-            )
+        # The learning curve that is kept is that of the last part in time.
+        folds = self._folds(series)
+        weights, best, checked = [], [], []
+        for fold in range(folds):
+            learned, held = self._ends(series, fold, folds)
+            examples, _ = self._examples(series, learned)
+            test, truth = self._examples(series, held) if any(map(len, held)) else (None, None)
+            self.features_ = examples.inputs.shape[-1]
+            self._train((examples,), None if test is None else (test,), seed=rng.randint(2**31 - 1))
+            weights.append(self.weights_)
+            best += self.best_update_
+            if test is not None:
+                checked.append((self._answered(test.inputs[: int(test.size)]), truth))
+        self.weights_ = {name: np.concatenate([w[name] for w in weights]) for name in weights[0]}
+        self.best_update_ = best
+        self.calibration_ = Calibration.none(self.levels, self._block)
+        if checked and self.quantiles is not None:
+            found, truth = (np.concatenate(part) for part in zip(*checked, strict=True))
+            self.calibration_ = Calibration.of(self.levels, found, truth)
         # What the next forecast begins from, and the scale of each series.
         self.series_ = series
         return self
 
-    def _ends(self, series: list[Series]) -> tuple[list[np.ndarray], list[np.ndarray]]:
-        """Where windows to learn from end in each series, and windows to stop by, later ones."""
+    def _folds(self, series: list[Series]) -> int:
+        """Parts that the windows are cut into; see `folds`."""
+        windows = [len(one) - self.lookback_ - self._block + 1 for one in series]
+        if self.folds is not None and self.folds > max(windows):
+            raise UserError(
+                f"Forecaster: {max(windows)} windows are too few for folds={self.folds}"
+            )
+        if not self.held_out:
+            return 1
+        if self.folds is not None:
+            return self.folds
+        few = self.held_out * sum(windows) < FEW * self._block
+        return FOLDS if few and min(windows) >= 2 * FOLDS else 1
+
+    def _ends(
+        self, series: list[Series], fold: int, folds: int
+    ) -> tuple[list[np.ndarray], list[np.ndarray]]:
+        """Where windows to learn from end in each series, and windows to stop by.
+
+        The latter are the last ones, or the part of this number.
+        """
         learned, held = [], []
         total = sum(max(0, len(one) - self.lookback_ - self._block + 1) for one in series)
         stride = math.ceil(total / WINDOWS)
@@ -270,14 +313,17 @@ class Forecaster(Trained):
             ends = np.arange(self.lookback_, len(one) - self._block + 1)
             whole = np.isfinite(one.values)
             after = np.all(np.lib.stride_tricks.sliding_window_view(whole, self._block), axis=1)
-            count = int(len(ends) * self.held_out)
-            late = ends[len(ends) - count :]
-            # What is learned from ends before what is held out begins.
-            early = ends[: len(ends) - count]
-            if count and len(early) > 2 * self._block:
-                early = early[: len(early) - self._block + 1]
-            learned.append(early[::stride][after[early[::stride]]])
-            held.append(late[::stride][after[late[::stride]]])
+            count = len(ends)
+            first, last = count - int(count * self.held_out), count
+            if folds > 1:
+                first, last = (count * n // folds for n in (fold, fold + 1))
+            # No step that is learned to be forecast is among those that are held out.
+            gap = self._block - 1 if count - (last - first) > 3 * self._block else 0
+            gap = gap if last > first else 0
+            early = np.concatenate([ends[: max(0, first - gap)], ends[last + gap :]])[::stride]
+            late = ends[first:last:stride]
+            learned.append(early[after[early]])
+            held.append(late[after[late]])
         if not any(map(len, learned)):
             raise UserError("Forecaster: no window of the series is whole; too much is missing")
         return learned, held
@@ -299,9 +345,12 @@ class Forecaster(Trained):
 
     def _next(self, series: Series, ends: np.ndarray) -> np.ndarray:
         """The quantiles of the steps after `ends`, `(ends, at_once, levels)`, in order."""
-        inputs, level, unit = self._windows(series, ends)
-        found = self._answered(inputs) + self.shift_
-        return np.sort(found, axis=-1) * unit[..., None] + level[..., None]
+        return self._told(*self._windows(series, ends))
+
+    def _told(self, inputs: np.ndarray, level: np.ndarray, unit: np.ndarray) -> np.ndarray:
+        """The quantiles of what follows windows, in the units of the series."""
+        found = self.calibration_.apply(self._answered(inputs))
+        return found * unit[..., None] + level[..., None]
 
     def _extended(self, series: Series, future: Any) -> Series:
         """The series with what is known of the steps to come."""
@@ -328,21 +377,38 @@ class Forecaster(Trained):
         """The forecasts that are made at each of the `ends`, from what was known there."""
         if self._block >= self.horizon:
             return self._next(series, ends)[:, : self.horizon]
-        made = []
+        made, middle = [], self.levels.index(0.5)
         for end in ends:
             until, parts = series.until(int(end)), []
             while sum(map(len, parts)) < self.horizon:
                 block = self._next(until, np.array([len(until)]))[0]
                 parts.append(block)
-                middle = block[:, self.levels.index(0.5)]
-                behind = np.repeat(until.past[-1:], len(block), axis=0)
-                until = dataclasses.replace(
-                    until,
-                    values=np.concatenate([until.values, middle]),
-                    past=np.concatenate([until.past, behind]),
-                )
+                until = until.followed_by(block[:, middle])
             made.append(np.concatenate(parts)[: self.horizon])
         return np.stack(made)
+
+    def paths_after(
+        self, series: Series, count: int, rng: np.random.RandomState
+    ) -> Float[np.ndarray, "count horizon"]:
+        """Ways on which a series may go on from its end; see `sample_paths`."""
+        if len(self.levels) < 2:
+            raise UserError(
+                "Forecaster: sample paths want quantiles beside 0.5, as (0.1, 0.5, 0.9)"
+            )
+        if not self.calibration_.errors_known:
+            raise UserError(
+                "Forecaster: sample paths want windows that were held out; set held_out above 0"
+            )
+        ways, parts = [series], []
+        while True:
+            windows = [self._windows(way, np.array([len(way)])) for way in ways]
+            found = self._told(*(np.concatenate(part) for part in zip(*windows, strict=True)))
+            found = np.broadcast_to(found, (count, *found.shape[1:]))
+            parts.append(self.calibration_.paths(found, rng))
+            if len(parts) * self._block >= self.horizon:
+                return np.concatenate(parts, axis=1)[:, : self.horizon]
+            ways = ways * (count // len(ways))
+            ways = [way.followed_by(part) for way, part in zip(ways, parts[-1], strict=True)]
 
     def predict_quantiles(
         self, X: Any = None, future: Any = None
@@ -359,11 +425,17 @@ class Forecaster(Trained):
 
     def _forecasts(self, X: Any, future: Any) -> list[tuple[Series, np.ndarray]]:
         """Each series with the quantiles of the steps after its end, `(horizon, levels)`."""
+        return [
+            (one, self.ahead(one, np.array([len(one)]))[0]) for one in self._going_on(X, future)
+        ]
+
+    def _going_on(self, X: Any, future: Any) -> list[Series]:
+        """The series to be forecast, with what is known of the steps to come."""
         check_is_fitted(self, "weights_")
         made = []
         for one in self.series_ if X is None else self.read(X, least=self.lookback_):
             self._expect_alike(one)
-            made.append((one, self.ahead(self._extended(one, future), np.array([len(one)]))[0]))
+            made.append(self._extended(one, future))
         return made
 
     def _expect_alike(self, series: Series) -> None:
@@ -377,10 +449,40 @@ class Forecaster(Trained):
         """The median of the steps after the end of each series; see `predict_quantiles`."""
         return self.predict_quantiles(X, future)[..., self.levels.index(0.5)]
 
-    def forecast(self, X: Any = None, future: Any = None) -> pd.DataFrame:
-        """The forecasts as a table: `series`, `time` or `step`, and a column for each quantile."""
+    def sample_paths(
+        self, n: int = 100, X: Any = None, future: Any = None, *, random_state: Any = None
+    ) -> Float[np.ndarray, "series n horizon"]:
+        """Ways on which each series may go on, all equally likely.
+
+        Quantiles say how far each step may stray, by itself; paths how far the steps stray
+        together, as it takes to know the spread of a sum, of a maximum or of the moment at which a
+        level is passed. They are drawn by a Gaussian copula of what was missed on the windows that
+        were held out; see `Calibration`. Where the horizon takes several blocks (`at_once`), each
+        block is drawn after the path so far, so that paths spread on, which the bands of such a
+        forecast do not. Series are drawn independently of one another.
+
+        **Arguments:**
+
+        - `n`: paths of each series.
+        - `X`, `future`: as of `predict_quantiles`.
+        - `random_state`: of the draw; `None`: that of the forecaster.
+
+        **Raises:** `UserError` if there are no quantiles beside 0.5, or nothing was held out.
+        """
+        at_least("Forecaster", 1, n=n)
+        rng = check_random_state(self.random_state if random_state is None else random_state)
+        return np.stack([self.paths_after(one, n, rng) for one in self._going_on(X, future)])
+
+    def forecast(
+        self, X: Any = None, future: Any = None, *, paths: int = 0, random_state: Any = None
+    ) -> pd.DataFrame:
+        """The forecasts as a table: `series`, `time` or `step`, and a column for each quantile.
+
+        With `paths`, columns of as many sample paths follow; see `sample_paths`.
+        """
+        drawn = self.sample_paths(paths, X, future, random_state=random_state) if paths else None
         tables = []
-        for one, quantiles in self._forecasts(X, future):
+        for number, (one, quantiles) in enumerate(self._forecasts(X, future)):
             steps = np.arange(1, self.horizon + 1)
             when = (
                 {"step": steps}
@@ -388,6 +490,8 @@ class Forecaster(Trained):
                 else {"time": times_ahead(one.times, len(steps))}
             )
             columns = {f"q{level:g}": quantiles[:, k] for k, level in enumerate(self.levels)}
+            if drawn is not None:
+                columns |= {f"path {k + 1}": path for k, path in enumerate(drawn[number])}
             tables.append(pd.DataFrame({"series": one.name, **when, **columns}))
         return pd.concat(tables, ignore_index=True)
 
@@ -425,7 +529,7 @@ class Forecaster(Trained):
             "lookback": self.lookback_,
             "past_scale": self.past_scale_.to_json(),
             "known_scale": self.known_scale_.to_json(),
-            "shift": self.shift_.tolist(),
+            "calibration": self.calibration_.to_json(),
             "series": [tail(one) for one in self.series_],
         }
 
@@ -436,7 +540,7 @@ class Forecaster(Trained):
         self.lookback_ = int(data["lookback"])
         self.past_scale_ = Scale.from_json(data["past_scale"])
         self.known_scale_ = Scale.from_json(data["known_scale"])
-        self.shift_ = np.array(data["shift"], float)
+        self.calibration_ = Calibration.from_json(data["calibration"])
         self.series_ = [
             Series(
                 str(one["name"]),
@@ -450,10 +554,3 @@ class Forecaster(Trained):
             )
             for one in data["series"]
         ]
-
-
-def filled(values: Float[np.ndarray, " time"]) -> Float[np.ndarray, " time"]:
-    """The values, each missing one that before it; those before the first known one, that one."""
-    known = np.isfinite(values)
-    last = np.maximum.accumulate(np.where(known, np.arange(len(values)), -1))
-    return values[np.where(last < 0, int(known.argmax()), last)]

@@ -49,6 +49,38 @@ class Series:
             self, values=self.values[:end], past=self.past[:end], times=times
         )
 
+    def followed_by(self, values: Float[np.ndarray, " more"]) -> "Series":
+        """The series with values that came after it, by which time nothing else had changed."""
+        return dataclasses.replace(
+            self,
+            values=np.concatenate([self.values, values]),
+            past=np.concatenate([self.past, np.repeat(self.past[-1:], len(values), axis=0)]),
+        )
+
+
+def filled(values: Float[np.ndarray, " time"]) -> Float[np.ndarray, " time"]:
+    """The values, each missing one that before it; those before the first known one, that one."""
+    known = np.isfinite(values)
+    last = np.maximum.accumulate(np.where(known, np.arange(len(values)), -1))
+    return values[np.where(last < 0, int(known.argmax()), last)]
+
+
+def measured(
+    series: Series, ends: np.ndarray, lookback: int
+) -> tuple[
+    Float[np.ndarray, "windows lookback"],
+    Float[np.ndarray, "windows 1"],
+    Float[np.ndarray, "windows 1"],
+]:
+    """The windows before `ends`, from their last value in units of their own deviation.
+
+    Returns them, that level and that unit; the unit has a floor, a tenth of the series' own.
+    """
+    values = filled(series.values)[ends[:, None] + np.arange(-lookback, 0)]
+    level = values[:, -1:]
+    unit = np.sqrt(values.var(axis=1, keepdims=True) + (0.1 * series.unit) ** 2)
+    return (values - level) / unit, level, unit
+
 
 def calendar(times: np.ndarray) -> Float[np.ndarray, "time features"]:
     """Sine and cosine of the hour, the weekday and the day of the year, where dates tell them.

@@ -71,7 +71,7 @@ def batch(forecaster: Any, *, stepwise: bool = False) -> Function:
         mask = jnp.ones(inputs.shape[:2], bool)
         outputs = [unrolled(network, inputs, mask, stepwise)[-1] for network in networks]
         found = jnp.mean(jnp.stack(outputs), axis=0).reshape(values.shape[0], size, len(levels))
-        found = jnp.sort(found + jnp.asarray(forecaster.shift_, found.dtype), axis=-1)
+        found = jnp.sort(found + jnp.asarray(forecaster.calibration_.offset, found.dtype), axis=-1)
         return found * apart[..., None] + level[..., None]
 
     def call(x: Any, unit: Any, *beside: Any) -> tuple[Any, ...]:

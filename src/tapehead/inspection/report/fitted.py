@@ -25,6 +25,7 @@ class Fan:
     - `name`: of the series.
     - `before`, `after`: the values up to the forecast, and those that came.
     - `quantiles`: `(horizon, levels)`, rising; `middle` is the place of the median.
+    - `paths`: `(paths, horizon)`, ways on that are all equally likely.
     """
 
     name: str
@@ -32,6 +33,7 @@ class Fan:
     after: np.ndarray
     quantiles: np.ndarray
     middle: int
+    paths: np.ndarray
 
 
 @dataclass
@@ -138,9 +140,10 @@ def learning(curve: Sequence[Mapping[str, float]]) -> list[dict[str, Any]]:
 
 
 def drawn_fan(fan: Fan, *, width: int = 720, height: int = 240) -> str:
-    """A forecast as a picture: the past, the band between the outer quantiles, the median."""
+    """A forecast as a picture: the past, the band of quantiles, the median and paths."""
     past, steps = len(fan.before), len(fan.quantiles)
-    everything = np.concatenate([fan.before, fan.after, fan.quantiles.ravel()])
+    parts = (fan.before, fan.after, fan.quantiles.ravel(), fan.paths.ravel())
+    everything = np.concatenate(parts)
     low, high = float(np.nanmin(everything)), float(np.nanmax(everything))
     span = (high - low) or 1.0
 
@@ -158,10 +161,12 @@ def drawn_fan(fan: Fan, *, width: int = 720, height: int = 240) -> str:
     band = points(past, fan.quantiles[:, -1]) + points(past, fan.quantiles[:, 0])[::-1]
     ink = 'stroke="currentColor" stroke-width="1.2" opacity="0.75"'
     accent = 'stroke="var(--accent)" stroke-width="2"'
+    thin = 'stroke="var(--accent)" stroke-width="0.8" opacity="0.8"'
     return (
         f'<svg viewBox="0 0 {width} {height}" role="img" style="width:100%;height:auto" '
         f'aria-label="forecast of {escape(fan.name)}, from {low:g} to {high:g}">'
         f'<polygon points="{" ".join(band)}" fill="var(--accent)" opacity="0.22"/>'
+        + "".join(line(points(past, path), thin) for path in fan.paths)
         + line(points(0, fan.before), ink)
         + line(points(past, fan.after), ink + ' stroke-dasharray="3 3"')
         + line(points(past, fan.quantiles[:, fan.middle]), accent)
@@ -274,7 +279,8 @@ def fitted_page(content: Fitting) -> str:
     if content.fans:
         shown = "".join(
             f"<figure>{drawn_fan(fan)}<figcaption><b>{escape(fan.name)}.</b> What came before, the "
-            "forecast with its band, and dashed what came.</figcaption></figure>"
+            "forecast with its band and some sample paths (thin), and dashed what came."
+            "</figcaption></figure>"
             for fan in content.fans
         )
         parts["Forecasts"] = section("forecasts", "Forecasts", shown)
