@@ -169,7 +169,7 @@ def drawn(results, axis):
             np.repeat(costs, errors.shape[1]), errors.ravel(), ".", color="#0067a8", alpha=0.5
         )
         left.set_xscale("log")
-    for name in results.keys() - {f"act {cost:g}" for cost in costs}:
+    for name in (name for name in results if not name.startswith("act")):
         alone = name == "none"
         label, style = ("one sub-step", "--") if alone else (f"always {name.split()[1]}", ":")
         left.axhline(100 * np.median(results[name][0][0]), ls=style, color="#b8541a", label=label)

@@ -7,13 +7,13 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from oracles import Told
 
 from tapehead.cell import Chain
 from tapehead.cells import Dropout, Elman, Linear
 from tapehead.errors import UserError
 from tapehead.learning import BPTT, Decoupled, Extended, sequence_gradient
 from tapehead.learning.interfaces import Interface, units_of
-from tapehead.learning.predictor import Predicted
 from tapehead.models import MODELS
 from tapehead.sequences import Sequences
 from tapehead.testing.rules import as_float64, assert_same, named, squared_error
@@ -38,18 +38,6 @@ def images(x64):
 @pytest.fixture
 def walks(x64):
     return sequences_of(6, 1)
-
-
-class Told(eqx.Module):
-    """A predictor that knows what it was told when, and what comes back then: an oracle."""
-
-    told: jax.Array
-    back: jax.Array
-    size: int = eqx.field(static=True)
-
-    def __call__(self, x):
-        nearest = jnp.argmin(jnp.sum((self.told - x) ** 2, axis=-1))
-        return Predicted(self.back[nearest], x[:0])
 
 
 def layers(*, recurrent=False):

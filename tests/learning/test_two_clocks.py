@@ -5,12 +5,12 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from oracles import Told
 
 from tapehead.cell import Chain
 from tapehead.cells import Elman, Linear, TwoClocks
 from tapehead.learning import BPTT, Decoupled, Extended, sequence_gradient
 from tapehead.learning.interfaces import Interface
-from tapehead.learning.predictor import Predicted
 from tapehead.learning.view import View
 from tapehead.sequences import Sequences
 from tapehead.testing.rules import as_float64, assert_same, named, squared_error
@@ -39,18 +39,6 @@ def batch():
 def loss(outputs, targets):
     """A target of 0 is not asked for."""
     return squared_error(jnp.where(targets == 0, 0, outputs), targets)
-
-
-class Told(eqx.Module):
-    """A predictor that knows what it was told when, and what comes back then: an oracle."""
-
-    told: jax.Array
-    back: jax.Array
-    size: int = eqx.field(static=True)
-
-    def __call__(self, x):
-        nearest = jnp.argmin(jnp.sum((self.told - x) ** 2, axis=-1))
-        return Predicted(self.back[nearest], x[:0])
 
 
 def by_hand(model, sequences):

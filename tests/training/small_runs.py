@@ -49,3 +49,13 @@ class Notes(Silent):
 
     def on_end(self, result):
         self.results.append(result)
+
+
+class Impatient(Silent):
+    """Stops the run at its first block."""
+
+    def __init__(self, stop):
+        self.stop = stop
+
+    def on_block(self, update, metrics, timing):
+        self.stop.set()

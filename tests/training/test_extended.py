@@ -6,7 +6,7 @@ import equinox as eqx
 import jax
 import numpy as np
 import pytest
-from small_runs import small_config
+from small_runs import Impatient, small_config
 
 from tapehead.cell import Cell
 from tapehead.errors import UserError
@@ -23,16 +23,6 @@ CONFIG = small_config(
     batch=2,
     updates=20,
 )
-
-
-class Impatient(Silent):
-    """Stops the run at its first block."""
-
-    def __init__(self, stop):
-        self.stop = stop
-
-    def on_block(self, update, metrics, timing):
-        self.stop.set()
 
 
 @pytest.mark.slow

@@ -5,7 +5,7 @@ import dataclasses
 import jax
 import numpy as np
 import pytest
-from small_runs import small_config
+from small_runs import Impatient, small_config
 
 from tapehead.errors import UserError
 from tapehead.learning import CMAES, EvolutionStrategy, GeneticAlgorithm, RandomGuessing
@@ -15,16 +15,6 @@ from tapehead.training.networks import Networks
 from tapehead.training.update import Updater
 
 CONFIG = small_config(rule=RandomGuessing(population=8, scale=2.0))
-
-
-class Impatient(Silent):
-    """Stops the run at its first block."""
-
-    def __init__(self, stop):
-        self.stop = stop
-
-    def on_block(self, update, metrics, timing):
-        self.stop.set()
 
 
 @pytest.mark.slow

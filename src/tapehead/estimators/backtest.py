@@ -84,10 +84,10 @@ def backtest(
             raise UserError(f"backtest: {one.name} has no {model.horizon} steps after its start")
         one.unit = part.unit
         truth = one.values[origins[:, None] + np.arange(model.horizon)]
-        origins = origins[np.isfinite(truth).all(axis=1)]
-        if not len(origins):
+        whole = np.isfinite(truth).all(axis=1)
+        if not whole.any():
             raise UserError(f"backtest: {one.name} has no {model.horizon} known steps in a row")
-        truth = truth[np.isfinite(truth).all(axis=1)]
+        origins, truth = origins[whole], truth[whole]
         history = filled(part.values)
         centre, unit = (history.mean(), history.std() or 1.0) if standardised else (0.0, 1.0)
         error = naive_error(history, season)

@@ -18,9 +18,8 @@ from tapehead.estimators.export.function import Ways, What
 from tapehead.estimators.network import recipe
 from tapehead.estimators.schema import Scale
 from tapehead.estimators.series import Series, calendar, measured, read_series, times_ahead
-from tapehead.estimators.trained import ROWS, Trained
+from tapehead.estimators.trained import Trained, read_through
 from tapehead.tasks.given import Examples, Given, GivenQuantiles, GivenValues
-from tapehead.training.evaluation import answers
 
 WINDOWS = 20_000
 """Windows to learn from, at most; of more, evenly spaced ones are taken."""
@@ -332,16 +331,10 @@ class Forecaster(Trained):
 
     def _answered(self, inputs: np.ndarray) -> Float[np.ndarray, "windows steps levels"]:
         """The quantiles of what follows each window, in its own units."""
-        networks, made = self.networks(), []
-        for first in range(0, len(inputs), ROWS):
-            chunk = inputs[first : first + ROWS]
-            fill = ROWS - len(chunk)
-            read = np.pad(chunk, [(0, fill), (0, 0), (0, 0)]).swapaxes(0, 1)
-            mask = np.ones(read.shape[:2], bool)
-            outputs = np.mean([answers(network, read, mask)[-1] for network in networks], axis=0)
-            made.append(outputs[: len(chunk)])
-        shape = (len(inputs), self._block, len(self.levels))
-        return np.concatenate(made).astype(np.float64).reshape(shape)
+        made, whole = np.zeros((len(inputs), self._block * len(self.levels))), [True] * len(inputs)
+        for number, outputs in read_through(self.networks(), list(inputs), whole):
+            made[number] = outputs[:, -1].mean(axis=0)
+        return made.reshape(len(inputs), self._block, len(self.levels))
 
     def _next(self, series: Series, ends: np.ndarray) -> np.ndarray:
         """The quantiles of the steps after `ends`, `(ends, at_once, levels)`, in order."""
