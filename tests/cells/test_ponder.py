@@ -15,7 +15,6 @@ from tapehead import (
     LSTM,
     Bidirectional,
     Chain,
-    Elman,
     Embedding,
     Linear,
     Ponder,
@@ -61,11 +60,19 @@ def wanted(outputs, states, costs):
 
 @pytest.mark.usefixtures("x64")
 @pytest.mark.parametrize(
-    ("scheme", "keep", "most"),
-    [("act", "mean", 15), ("pondernet", "last", 9)],
+    ("scheme", "keep", "most", "unroll"),
+    [
+        ("act", "mean", 15, Ponder.unroll),
+        ("pondernet", "last", 9, Ponder.unroll),
+        ("act", "mean", 15, scan),
+        ("pondernet", "last", 9, scan),
+    ],
 )
-def test_equations(scheme, keep, most):
-    """Value and gradient, N being a constant, with sub-steps in several segments and in one."""
+def test_equations(scheme, keep, most, unroll):
+    """Value and gradient, N being a constant.
+
+    By the unroll of a gated cell, and step by step: with sub-steps in several segments and in one.
+    """
     cell = doubled(pondering(halting=scheme, keep=keep, max_steps=most))
     names = ("input_weight", "hidden_weight", "bias")
     arrays = [np.asarray(getattr(cell.cell, name)) for name in names]
@@ -83,7 +90,7 @@ def test_equations(scheme, keep, most):
         cell, begin, xs = given
         state = cell.initial_state()
         first = type(state.inner)(*jnp.split(begin, 2))
-        last, ys = cell.unroll(state._replace(inner=first), xs)
+        last, ys = unroll(cell, state._replace(inner=first), xs)
         ends = jnp.sum(jnp.cos(jnp.concatenate(last.inner)))
         return jnp.sum(jnp.sin(3 * ys)) + ends + cell.penalty(last), (last, ys)
 
@@ -109,7 +116,7 @@ def test_equations(scheme, keep, most):
 
 def test_promises():
     def make(key):
-        return restless(Ponder(Elman(INPUTS + 1, HIDDEN, key=key), max_steps=4, key=key))
+        return restless(Ponder(GRU(INPUTS + 1, HIDDEN, key=key), max_steps=4, key=key))
 
     check_cell(make, INPUTS)
 

@@ -14,7 +14,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float
 
-from tapehead.cell import select
+from tapehead.cell import Cell, select
 
 State = TypeVar("State", bound=tuple[Array, ...])
 Weights = TypeVar("Weights", bound=tuple[Array | None, ...])
@@ -47,6 +47,14 @@ class Gates(abc.ABC, Generic[Weights, State]):
 
         Every array has all steps of all lanes along one first axis.
         """
+
+
+class GatedCell(Cell):
+    """A cell whose step is that of some `Gates`, and whose output is the first of its state."""
+
+    @abc.abstractmethod
+    def parts(self) -> tuple[Gates[Any, Any], Any]:
+        """The gates, and the weights that they take."""
 
 
 @partial(jax.custom_vjp, nondiff_argnums=(0,))

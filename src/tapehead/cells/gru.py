@@ -7,7 +7,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, PRNGKeyArray
 
-from tapehead.cell import Cell, expect_features
+from tapehead.cell import expect_features
 from tapehead.cells import fused
 from tapehead.cells.initialization import beginning, lasting_bias, uniform
 from tapehead.errors import at_least
@@ -162,7 +162,7 @@ AFTER = ResetAfter()
 BEFORE = ResetBefore()
 
 
-class GRU(Cell):
+class GRU(fused.GatedCell):
     """The gated recurrent unit; the output is h_t.
 
         r_t = σ(W_r x_t + U_r h_{t−1} + b_r)        z_t = σ(W_z x_t + U_z h_{t−1} + b_z)
@@ -237,7 +237,7 @@ class GRU(Cell):
         learned = None if self.initial is None else self.initial.hidden
         return GRUState(beginning(learned, self.hidden_weight, batch))
 
-    def _parts(self) -> tuple[fused.Gates[Any, GRUState], tuple[Array, ...]]:
+    def parts(self) -> tuple[fused.Gates[Any, GRUState], tuple[Array, ...]]:
         """The step in its parts, and the weights it takes."""
         shared = (self.input_weight, self.hidden_weight, self.bias)
         if self.candidate_bias is None:
@@ -249,7 +249,7 @@ class GRU(Cell):
     ) -> tuple[GRUState, Float[Array, "*batch hidden"]]:
         """One step of the equations above."""
         expect_features("GRU", x, self.input_weight.shape[1])
-        gates, weights = self._parts()
+        gates, weights = self.parts()
         state, _ = gates.forward(weights, state, x)
         return state, state.hidden
 
@@ -264,11 +264,11 @@ class GRU(Cell):
         """As `Cell.unroll`, with a faster gradient (reverse mode only)."""
         expect_features("GRU", xs, self.input_weight.shape[1])
         fresh = None if starts is None else self.initial_state(xs.shape[1:-1])
-        return fused.unroll(*self._parts(), state, fresh, xs, mask, starts)
+        return fused.unroll(*self.parts(), state, fresh, xs, mask, starts)
 
     def observe(self, state: GRUState, x: Array) -> dict[str, Any]:
         """The gates."""
-        gates, weights = self._parts()
+        gates, weights = self.parts()
         _, kept = gates.forward(weights, state, x)
         r, z, n, *_ = kept
         return {"reset_gate": r, "update_gate": z, "candidate": n}

@@ -7,7 +7,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, PRNGKeyArray
 
-from tapehead.cell import Cell, expect_features
+from tapehead.cell import expect_features
 from tapehead.cells import fused
 from tapehead.cells.initialization import beginning, lasting_bias, uniform
 from tapehead.errors import at_least
@@ -117,7 +117,7 @@ class LSTMGates(fused.Gates[LSTMWeights, LSTMState]):
 GATES = LSTMGates()
 
 
-class LSTM(Cell):
+class LSTM(fused.GatedCell):
     """Long short-term memory with a forget gate; the output is h_t.
 
         i_t = σ(W_i x_t + U_i h_{t−1} + b_i)        f_t = σ(W_f x_t + U_f h_{t−1} + b_f)
@@ -180,16 +180,17 @@ class LSTM(Cell):
         learned = self.initial or (None, None)
         return LSTMState(*(beginning(leaf, self.hidden_weight, batch) for leaf in learned))
 
-    @property
-    def _weights(self) -> LSTMWeights:
-        return LSTMWeights(self.input_weight, self.hidden_weight, self.bias)
+    def parts(self) -> tuple[LSTMGates, LSTMWeights]:
+        """The step in its parts, and the weights it takes."""
+        return GATES, LSTMWeights(self.input_weight, self.hidden_weight, self.bias)
 
     def step(
         self, state: LSTMState, x: Float[Array, "*batch inputs"]
     ) -> tuple[LSTMState, Float[Array, "*batch hidden"]]:
         """One step of the equations above."""
         expect_features("LSTM", x, self.input_weight.shape[1])
-        state, _ = GATES.forward(self._weights, state, x)
+        gates, weights = self.parts()
+        state, _ = gates.forward(weights, state, x)
         return state, state.hidden
 
     def unroll(
@@ -203,9 +204,10 @@ class LSTM(Cell):
         """As `Cell.unroll`, with a faster gradient (reverse mode only)."""
         expect_features("LSTM", xs, self.input_weight.shape[1])
         fresh = None if starts is None else self.initial_state(xs.shape[1:-1])
-        return fused.unroll(GATES, self._weights, state, fresh, xs, mask, starts)
+        return fused.unroll(*self.parts(), state, fresh, xs, mask, starts)
 
     def observe(self, state: LSTMState, x: Array) -> dict[str, Any]:
         """The gates."""
-        _, (i, f, g, o) = GATES.forward(self._weights, state, x)
+        gates, weights = self.parts()
+        _, (i, f, g, o) = gates.forward(weights, state, x)
         return {"input_gate": i, "forget_gate": f, "candidate": g, "output_gate": o}

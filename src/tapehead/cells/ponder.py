@@ -1,7 +1,6 @@
 """Cells that decide how long to think: adaptive computation time around any cell."""
 
-import math
-from typing import Any, Literal, NamedTuple, get_args
+from typing import Any, NamedTuple, cast, get_args
 
 import equinox as eqx
 import jax
@@ -9,12 +8,13 @@ import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int, PRNGKeyArray
 
 from tapehead.cell import Cell, State, expect_features, expect_steps, select
+from tapehead.cells import gated_thinking
+from tapehead.cells.fused import GatedCell
+from tapehead.cells.gated_thinking import HaltingUnit, Pondered
+from tapehead.cells.halting import Halting, HaltingRule, Kept, flagged
 from tapehead.cells.layers import Linear
 from tapehead.cells.thinking import Path, Thought, think
 from tapehead.errors import UserError, among, at_least, between
-
-Halting = Literal["act", "pondernet", "repeat"]
-Kept = Literal["mean", "last"]
 
 
 class PonderState(NamedTuple):
@@ -148,6 +148,11 @@ class Ponder(Cell):
         self.keep = keep
         self.prior = prior
 
+    @property
+    def rule(self) -> HaltingRule:
+        """How halting probabilities become shares and costs."""
+        return HaltingRule(self.halting, self.epsilon, self.max_steps, self.keep, self.prior)
+
     def initial_state(
         self, batch: tuple[int, ...] = (), *, key: PRNGKeyArray | None = None
     ) -> PonderState:
@@ -195,7 +200,21 @@ class Ponder(Cell):
         mask: Bool[Array, "time *batch"] | None = None,
         starts: Bool[Array, "time *batch"] | None = None,
     ) -> tuple[PonderState, Float[Array, "time *batch outputs"]]:
-        """As `Cell.unroll`; nothing is pondered over padding."""
+        """As `Cell.unroll`; nothing is pondered over padding.
+
+        Around a cell with a gradient of its own (`LSTM`, `GRU`) the gradient is faster, and keeps
+        all sub-steps of the sequence, unless these would be too large.
+        """
+        if isinstance(self.cell, GatedCell):
+            expect_features("Ponder", xs, self.input_size or 0)
+            unit = HaltingUnit(self.halt.weight, cast(Array, self.halt.bias))
+            gates, weights = self.cell.parts()
+            if gated_thinking.fits(self.rule, gates, weights, unit, state.inner, xs):
+                fresh = None if starts is None else self.cell.initial_state(xs.shape[1:-1])
+                made: Any = gated_thinking.unroll(
+                    self.rule, gates, weights, unit, state.inner, fresh, xs, mask, starts
+                )
+                return self._counted(state, made[0], made[1], mask, starts)
 
         def body(state: PonderState, now: Any) -> tuple[PonderState, Array]:
             x, active, start = now
@@ -205,6 +224,31 @@ class Ponder(Cell):
 
         active = jnp.ones(xs.shape[:-1], bool) if mask is None else mask
         return jax.lax.scan(body, state, (xs, active, starts))
+
+    def _counted(
+        self,
+        state: PonderState,
+        inner: State,
+        made: Pondered,
+        mask: Bool[Array, "time *batch"] | None,
+        starts: Bool[Array, "time *batch"] | None,
+    ) -> tuple[PonderState, Float[Array, "time *batch outputs"]]:
+        """What was pondered and taken since the last start, added up over all steps at once."""
+        counted = jnp.ones(made.cost.shape, bool) if mask is None else mask
+        cost, (pondered, earlier) = made.cost, (state.pondered, state.taken)
+        if starts is not None:
+            later = jnp.cumsum(starts[::-1], axis=0)[::-1]
+            # A step counts if no start comes after it, its own being before it.
+            since = jnp.concatenate([later[1:], jnp.zeros_like(later[:1])]) == 0
+            counted, before = counted & since, later[0] == 0
+            cost = jnp.where(since, cost, 0)
+            pondered = jnp.where(before, pondered, 0)
+            earlier = jnp.where(before[..., None], earlier, 0)
+        number = jax.nn.one_hot(
+            made.steps.astype(jnp.int32), self.max_steps + 1, dtype=earlier.dtype
+        )
+        taken = earlier + jnp.sum(jnp.where(counted[..., None], number, 0), axis=0)
+        return PonderState(inner, pondered + jnp.sum(cost, axis=0), taken), made.outputs
 
     def restart(self, state: PonderState, batch: tuple[int, ...]) -> PonderState:
         """The inner cell's; nothing pondered yet."""
@@ -225,7 +269,7 @@ class Ponder(Cell):
         Under `inner` is what the inner cell shows at the first sub-step.
         """
         thought = self._think(state, x, jnp.ones(x.shape[:-1], bool))[1]
-        inner = self.cell.observe(state.inner, _flagged(x, jnp.int32(0)))
+        inner = self.cell.observe(state.inner, flagged(x, jnp.int32(0)))
         return {"ponder": thought.steps, "ponder_cost": thought.cost, "inner": inner}
 
     def shown(self, state: PonderState) -> dict[str, Any]:
@@ -234,33 +278,17 @@ class Ponder(Cell):
         return {"inner": inner, "pondered": state.pondered, "thoughts": state.thoughts}
 
 
-def _flagged(x: Array, number: Int[Array, ""]) -> Array:
-    """The input with the flag: 1 on the first sub-step, 0 on all others."""
-    flag = jnp.broadcast_to((number == 0).astype(x.dtype), (*x.shape[:-1], 1))
-    return jnp.concatenate([x, flag], axis=-1)
-
-
 def _substep(model: Ponder, x: Array, number: Int[Array, ""], path: Path) -> tuple[Path, Thought]:
     """A sub-step of what is running, and what it adds to the thought."""
     total, running = path.total, path.running
-    inner, y = model.cell.step(path.inner, _flagged(x, number))
-    h = jax.nn.sigmoid(model.halt(y)[..., 0])
-    share = {"act": h, "pondernet": h * (1 - total), "repeat": jnp.zeros_like(h)}[model.halting]
-    last = (total + share >= 1 - model.epsilon) | (number + 1 >= model.max_steps)
-    p = jnp.where(running, jnp.where(last, 1 - total, share), 0)
-    match model.halting:
-        case "act":
-            cost = jnp.where(running, 1 + jnp.where(last, 1 - total, 0), 0)
-        case "pondernet":
-            prior = math.log(model.prior) + math.log1p(-model.prior) * number.astype(p.dtype)
-            cost = p * (jnp.log(jnp.maximum(p, 1e-30)) - prior)
-        case "repeat":
-            cost = jnp.zeros_like(p)
+    inner, y = model.cell.step(path.inner, flagged(x, number))
+    settled = model.rule.settle(model.halt(y)[..., 0], total, running, number)
+    p = settled.share
 
     def shared(leaf: Array) -> Array:
         return p.reshape(p.shape + (1,) * (leaf.ndim - p.ndim)).astype(leaf.dtype) * leaf
 
     learned = eqx.filter(inner, eqx.is_inexact_array) if model.keep == "mean" else ()
-    after = Path(select(running, inner, path.inner), total + p, running & ~last)
+    after = Path(select(running, inner, path.inner), settled.total, settled.running)
     steps = running.astype(p.dtype)
-    return after, Thought(jax.tree.map(shared, learned), shared(y), cost, steps)
+    return after, Thought(jax.tree.map(shared, learned), shared(y), settled.cost, steps)

@@ -11,7 +11,7 @@ from jaxtyping import PRNGKeyArray
 
 from tapehead.cell import Cell, Chain
 from tapehead.cells import Linear
-from tapehead.cells.ponder import Kept
+from tapehead.cells.halting import Kept
 from tapehead.errors import UserError, at_least
 from tapehead.memory.cell import MemoryCell
 from tapehead.memory.dam import DAM, DAMMemory

@@ -9,7 +9,7 @@ from jaxtyping import PRNGKeyArray
 
 from tapehead.cell import Cell
 from tapehead.cells import Ponder
-from tapehead.cells.ponder import Kept
+from tapehead.cells.halting import Kept
 from tapehead.errors import among, at_least, between
 from tapehead.models.model import Model
 
