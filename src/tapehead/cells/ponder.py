@@ -202,19 +202,18 @@ class Ponder(Cell):
     ) -> tuple[PonderState, Float[Array, "time *batch outputs"]]:
         """As `Cell.unroll`; nothing is pondered over padding.
 
-        Around a cell with a gradient of its own (`LSTM`, `GRU`) the gradient is faster, and keeps
-        all sub-steps of the sequence, unless these would be too large.
+        Around a cell with a gradient of its own (`LSTM`, `GRU`) the gradient is faster, and all
+        sub-steps of one step are kept at a time.
         """
         if isinstance(self.cell, GatedCell):
             expect_features("Ponder", xs, self.input_size or 0)
             unit = HaltingUnit(self.halt.weight, cast(Array, self.halt.bias))
             gates, weights = self.cell.parts()
-            if gated_thinking.fits(self.rule, gates, weights, unit, state.inner, xs):
-                fresh = None if starts is None else self.cell.initial_state(xs.shape[1:-1])
-                made: Any = gated_thinking.unroll(
-                    self.rule, gates, weights, unit, state.inner, fresh, xs, mask, starts
-                )
-                return self._counted(state, made[0], made[1], mask, starts)
+            fresh = None if starts is None else self.cell.initial_state(xs.shape[1:-1])
+            made: Any = gated_thinking.unroll(
+                self.rule, gates, weights, unit, state.inner, fresh, xs, mask, starts
+            )
+            return self._counted(state, made[0], made[1], mask, starts)
 
         def body(state: PonderState, now: Any) -> tuple[PonderState, Array]:
             x, active, start = now
