@@ -16,7 +16,8 @@ from reference import sam as reference
 from tapehead.cell import scan
 from tapehead.errors import UserError
 from tapehead.inspection.trace import fields_of, trace
-from tapehead.memory.lookup import BLOCK, MANY, Lookup, largest
+from tapehead.memory.closest import BLOCK, MANY, largest
+from tapehead.memory.lookup import Lookup
 from tapehead.memory.sam import SAM, SAMMemory
 from tapehead.testing import check_cell, check_memory
 
@@ -231,15 +232,20 @@ def jitted_largest(count):
     return jax.jit(functools.partial(largest, count=count))
 
 
+@pytest.mark.parametrize("slots", [20, BLOCK * MANY, BLOCK * MANY + 5])
 @given(st.integers(0, 2**32 - 1), st.sampled_from([1, 4]), st.integers(1, 1000))
-def test_the_largest_are_found_in_blocks(seed, count, kinds):
-    """Of equal ones the first."""
-    slots = BLOCK * MANY + 5
-    scores = np.random.default_rng(seed).integers(0, kinds, (2, 3, slots)).astype(np.float32)
+def test_the_largest_are_found_in_blocks(slots, seed, count, kinds):
+    """Of equal ones the first; those whose scale is 0 last."""
+    rng = np.random.default_rng(seed)
+    products = rng.integers(-kinds, kinds, (2, slots, 3)).astype(np.float32)
+    scales = rng.choice(np.float32([0, 0.5, 1]), (2, slots), p=[0.4, 0.3, 0.3])
+    scores = np.where(scales[..., None] > 0, products * scales[..., None], -np.inf)
+    scores = scores.swapaxes(1, 2)
     expected = np.argsort(-scores, axis=-1, kind="stable")[..., :count]
-    best, found = jitted_largest(count)(scores)
+    expected_scores = np.take_along_axis(scores, expected, axis=-1)
+    best, found = jitted_largest(count)(scales, products)
+    np.testing.assert_array_equal(best, expected_scores)
     np.testing.assert_array_equal(found, expected)
-    np.testing.assert_array_equal(best, np.take_along_axis(scores, expected, axis=-1))
 
 
 @pytest.mark.parametrize("lookup", ["exact", "lsh"])

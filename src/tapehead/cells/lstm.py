@@ -70,8 +70,10 @@ class LSTMGates(fused.Gates[LSTMWeights, LSTMState]):
         """The new state; keeps the gates."""
         # One product over the joined vector: two products and a sum were slower.
         joined = jnp.concatenate([x, state.hidden], axis=-1)
-        weight = jnp.concatenate([weights.input_weight, weights.hidden_weight], axis=1)
-        i, f, g, o = jnp.split(joined @ weight.T + weights.bias, 4, axis=-1)
+        # Turned before they are joined: a compiled loop then has the matrix as its products want
+        # it, and need not turn it at every step.
+        weight = jnp.concatenate([weights.input_weight.T, weights.hidden_weight.T])
+        i, f, g, o = jnp.split(joined @ weight + weights.bias, 4, axis=-1)
         i, f, g, o = jax.nn.sigmoid(i), jax.nn.sigmoid(f), jnp.tanh(g), jax.nn.sigmoid(o)
         cell = f * state.cell + i * g
         return LSTMState(o * jnp.tanh(cell), cell), (i, f, g, o)

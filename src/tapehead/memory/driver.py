@@ -171,6 +171,10 @@ class Kept(NamedTuple):
     trail: Any
 
 
+def _turned(matrix: Array) -> Array:
+    return jnp.swapaxes(matrix, 0, 1)
+
+
 class Forward:
     """The driver's steps, on the way forward.
 
@@ -225,13 +229,16 @@ class Backward:
         self.weights = weights
         self.varying = driver.varying(weights, first.state, first.reads, x)
         pull = driver.step_and_pull(weights, first.state, first.reads, x)[1]
-        self.same, self.structure = jax.tree.flatten(pull)
+        same, self.structure = jax.tree.flatten(pull)
+        # A product is pulled back by the transpose of its matrix. That is made here, once, so that
+        # it need not be at every step.
+        self.same = [_turned(leaf) if jnp.ndim(leaf) == 2 else leaf for leaf in same]
 
     def step(self, kept: Step, of_result: tuple[State, Array]) -> tuple[State, Array, Array]:
         """From the gradient of the state after and of what was given, to state, reads and input."""
         leaves = iter(kept.gradient)
         merged = [
-            next(leaves) if vary else same
+            next(leaves) if vary else _turned(same) if jnp.ndim(same) == 2 else same
             for same, vary in zip(self.same, self.varying, strict=True)
         ]
         return jax.tree.unflatten(self.structure, merged)(of_result)

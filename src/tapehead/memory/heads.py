@@ -20,7 +20,7 @@ from tapehead.memory.lookup import LOOKUPS, Lookup
 from tapehead.memory.memory import Interface, MemoryState
 from tapehead.memory.sparse import Choice, SparseMemory, Trail
 from tapehead.memory.weightings import Weighting, spread
-from tapehead.numerics import cosine_similarity
+from tapehead.numerics import COSINE_EPSILON
 
 LEGIBLE = 256
 """Slots up to which all of a memory is shown to inspection."""
@@ -300,7 +300,13 @@ def content_weights(
     found: Bool[Array, "lanes heads reads"],
 ) -> Float[Array, "lanes heads reads"]:
     """softmax over the rows found of β cos(q, row); zero for the others."""
-    cosines = cosine_similarity(rows, keys[..., None, :])[..., 0, :]
+    # As in `tapehead.numerics.cosine_similarity`. There slots come last, which takes longer than
+    # the products themselves where there are only a few.
+    products = jnp.einsum("...kw,...w->...k", rows, keys)
+    squared_rows = jnp.einsum("...kw,...kw->...k", rows, rows)
+    squared_keys = jnp.sum(keys**2, axis=-1, keepdims=True)
+    cosines = products * jax.lax.rsqrt(squared_rows + COSINE_EPSILON)
+    cosines = cosines * jax.lax.rsqrt(squared_keys + COSINE_EPSILON)
     nothing = jnp.zeros_like(cosines)
     best = jnp.max(jnp.where(found, cosines, nothing - 2), axis=-1, keepdims=True)
     # The largest goes before β comes, as in `tapehead.memory.addressing.content_weights`.

@@ -2,7 +2,6 @@
 that were ever written, `Hashed` with few."""
 
 import abc
-from functools import partial
 from typing import Any, NamedTuple
 
 import equinox as eqx
@@ -10,21 +9,15 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int
 
+from tapehead.memory.closest import closest
 from tapehead.memory.entries import put
 from tapehead.memory.hashing import HashIndex, Hashing
 from tapehead.memory.nearest import nearest
-from tapehead.memory.outline import outlined
 from tapehead.numerics import COSINE_EPSILON
 from tapehead.registry import Registry
 
 Index = Any
 """What a look-up keeps of the rows to find them again; it has no gradient."""
-
-BLOCK = 32
-"""Scores whose largest is found first, where there are many: one pass over them then does."""
-
-MANY = 64
-"""Blocks from which on that is faster than to go through all scores."""
 
 
 class Lookup(eqx.Module):
@@ -102,39 +95,8 @@ class Exact(Lookup):
         count: int,
     ) -> tuple[Int[Array, "lanes heads count"], Bool[Array, "lanes heads count"]]:
         """As many as there are; of equal ones those with the smaller number."""
-        scores = outlined(_directions)(index, memory, keys)
-        best, slots = outlined(partial(largest, count=count))(scores)
+        best, slots = closest(index, memory, keys, count)
         return slots, best > -jnp.inf
-
-
-def _directions(index: Array, memory: Array, keys: Array) -> Float[Array, "lanes heads slots"]:
-    """The cosines times the lengths of the keys, which change no order; −∞ of rows of zeros."""
-    products = jnp.einsum("lhw,lnw->lhn", keys, memory)
-    lengths = index[:, None]
-    return jnp.where(lengths > 0, products * lengths, -jnp.inf)
-
-
-def largest(
-    scores: Float[Array, "*batch slots"], count: int
-) -> tuple[Float[Array, "*batch count"], Int[Array, "*batch count"]]:
-    """The `count` largest scores and where they are, largest first.
-
-    The largest of all lie in those blocks whose own largest are largest.
-    """
-    slots = scores.shape[-1]
-    blocks = -(-slots // BLOCK)
-    if blocks < max(MANY, count):
-        return jax.lax.top_k(scores, count)
-    fill = [(0, 0)] * (scores.ndim - 1) + [(0, blocks * BLOCK - slots)]
-    scores = jnp.pad(scores, fill, constant_values=-jnp.inf)
-    scores = scores.reshape(*scores.shape[:-1], blocks, BLOCK)
-    _, chosen = jax.lax.top_k(jnp.max(scores, axis=-1), count)
-    # In the order of the slots, so that of equal scores the first is found.
-    chosen = jnp.sort(chosen, axis=-1)
-    candidates = jnp.take_along_axis(scores, chosen[..., None], axis=-2)
-    best, found = jax.lax.top_k(candidates.reshape(*chosen.shape[:-1], -1), count)
-    block = jnp.take_along_axis(chosen, found // BLOCK, axis=-1)
-    return best, block * BLOCK + found % BLOCK
 
 
 class WrittenIndex(NamedTuple):
@@ -194,10 +156,9 @@ class Written(Lookup):
             first = jnp.minimum(begun, slots - span)
             rows = jax.lax.dynamic_slice_in_dim(memory, first, span, axis=1)
             lengths = jax.lax.dynamic_slice_in_dim(index.lengths, first, span, axis=1)
-            scores = outlined(_directions)(lengths, rows, keys)
             places = first + jnp.arange(span, dtype=jnp.int32)
-            scores = jnp.where(places >= begun, scores, -jnp.inf)
-            more, here = outlined(partial(largest, count=count))(scores)
+            lengths = jnp.where(places >= begun, lengths, 0)
+            more, here = closest(lengths, rows, keys, count)
             best, chosen = jax.lax.top_k(jnp.concatenate([best, more], axis=-1), count)
             found = jnp.concatenate([found, first + here], axis=-1)
             return best, jnp.take_along_axis(found, chosen, axis=-1)
