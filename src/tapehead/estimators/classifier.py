@@ -26,8 +26,8 @@ class SequenceClassifier(ClassifierMixin, SequenceEstimator):
 
     Training is by Adam on the cross-entropy, its learning rate falling by half a cosine over
     `max_updates`; it stops early by a held-out part of the sequences, and keeps the weights that
-    did best there. Where there is one answer to a whole sequence, the readout sees the mean of the
-    network's outputs over all its steps.
+    did best there. Where there is one answer to a whole sequence, the readout sees the mean and the
+    maximum of each of the network's outputs over all its steps.
 
     **Arguments:**
 
@@ -55,6 +55,7 @@ class SequenceClassifier(ClassifierMixin, SequenceEstimator):
     """
 
     kind = "classifier"
+    pool = "both"
     classes_: np.ndarray
 
     def __init__(
