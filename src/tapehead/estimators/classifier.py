@@ -56,6 +56,7 @@ class SequenceClassifier(ClassifierMixin, SequenceEstimator):
 
     kind = "classifier"
     pool = "both"
+    average = 0.8
     classes_: np.ndarray
 
     def __init__(
