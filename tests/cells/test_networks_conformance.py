@@ -6,6 +6,7 @@ import pytest
 from tapehead.cell import Chain
 from tapehead.cells import (
     LSTM,
+    Beside,
     Dropout,
     Elman,
     Linear,
@@ -28,6 +29,11 @@ def skip_chain(key):
     return SkipChain(Elman(4, 3, key=first), Linear(7, 2, key=second))
 
 
+def beside(key):
+    first, second = jax.random.split(key)
+    return Beside(Elman(4, 3, key=first), RunningMax(4), Linear(4, 2, key=second))
+
+
 def deep(key):
     """Whole networks inside of others, beside cells that can be stepped."""
     first, second = jax.random.split(key)
@@ -38,6 +44,7 @@ def deep(key):
 CELLS = {
     "mean": lambda key: RunningMean(4),
     "max": lambda key: RunningMax(4),
+    "beside": beside,
     "skip-chain": skip_chain,
     "bidirectional": lambda key: both_ways(LSTM, key),
     "deep": deep,

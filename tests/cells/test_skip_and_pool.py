@@ -11,7 +11,7 @@ from reference.finite_differences import gradient
 from reference.networks import skip_chain
 
 from tapehead.cell import run
-from tapehead.cells import Dropout, Elman, Embedding, RunningMax, RunningMean, SkipChain
+from tapehead.cells import Beside, Dropout, Elman, Embedding, RunningMax, RunningMean, SkipChain
 from tapehead.errors import UserError
 from tapehead.inspection import fields_of
 
@@ -67,6 +67,27 @@ def test_the_layers_can_be_watched():
 def test_skip_chain_refuses(cells, message):
     with pytest.raises(UserError, match=message):
         SkipChain(*cells)
+
+
+def test_cells_beside_each_other_read_the_same():
+    cells = Elman(2, 3, key=KEYS[0]), RunningMean(2)
+    apart = np.concatenate([run(cell, XS, mask=MASK) for cell in cells], axis=-1)
+    made = Beside(*cells)
+    assert (made.input_size, made.output_size) == (2, 5)
+    np.testing.assert_allclose(run(made, XS, mask=MASK), apart, atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("cells", "message"),
+    [
+        ((), "Beside: needs at least one cell, got none"),
+        ((RunningMean(2), RunningMax(3)), r"member 1 \(RunningMax\) takes 3 .* member 0 takes 2"),
+        ((RunningMean(2), Dropout(0.1)), r"member 1 \(Dropout\) must have input and output"),
+    ],
+)
+def test_beside_refuses(cells, message):
+    with pytest.raises(UserError, match=message):
+        Beside(*cells)
 
 
 @pytest.mark.parametrize(

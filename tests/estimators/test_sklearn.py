@@ -119,3 +119,21 @@ def test_the_best_weights_on_held_out_sequences_are_kept():
     assert min(losses, key=losses.get) == model.best_update_[0]
     assert model.n_updates_ < 100
     assert model.parts_ == {"learned": 64, "held_out": 16}
+
+
+def test_classifiers_are_judged_by_the_mean_of_their_weights_so_far():
+    class Plain(SequenceClassifier):
+        average = 0
+
+    rng = np.random.default_rng(0)
+    X, y = rng.normal(size=(80, 8)), rng.integers(2, size=80)
+    kinds = (SequenceClassifier, Plain)
+    curves = [kind(**QUICK | {"held_out": 0.2}).fit(X, y).curve_ for kind in kinds]
+    trained, judged = (
+        [[moment[name] for moment in curve] for curve in curves]
+        for name in ("loss", "held_out_loss")
+    )
+    assert len(trained[0]) == 4
+    assert trained[0] == trained[1]  # what is learned does not see the mean
+    assert judged[0][0] == judged[1][0]
+    assert judged[0][-1] < judged[1][-1]  # there is nothing to be learned, and noise does harm

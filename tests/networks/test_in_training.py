@@ -95,9 +95,12 @@ def test_recurrent_models(name):
 
 
 def test_linear_recurrences():
-    _, network = build("mingru", bidirectional=True, pool="mean", dropout=0.5)
+    model, network = build("mingru", bidirectional=True, pool="mean", dropout=0.5)
     names = ["Linear", "Residual", "Residual", "LayerNorm", "RunningMean", "Linear"]
     assert kinds(network) == names
+    both = dataclasses.replace(model, pool="both").build(3, 2, key=KEY)
+    assert kinds(both) == [*names[:-2], "Beside", "Linear"]
+    assert both.cells[-1].weight.shape == (2, 2 * network.cells[-1].weight.shape[1])
     inner = network.cells[1].cell
     assert kinds(inner) == ["LayerNorm", "Bidirectional", "GatedGELU", "Dropout"]
     assert inner.cells[1].merge == "sum"
@@ -109,7 +112,10 @@ def test_linear_recurrences():
     [
         ({"skip": True}, "LSTMModel with skip: layers must be at least 2, got 1"),
         ({"dropout_per_sequence": True}, "dropout_per_sequence needs dropout above 0"),
-        ({"pool": "men"}, "pool must be one of none, mean, max, got 'men'; did you mean 'mean'"),
+        (
+            {"pool": "men"},
+            "pool must be one of none, mean, max, both, got 'men'; did you mean 'mean'",
+        ),
     ],
 )
 def test_refuses(settings, message):

@@ -1,5 +1,6 @@
 """Cells: one time step of a network that carries state."""
 
+from tapehead.cells.beside import Beside
 from tapehead.cells.clocks import Every, EveryState, Slowed, SlowedState, TwoClocks
 from tapehead.cells.complex_recurrence import ComplexRecurrence, ComplexState
 from tapehead.cells.coupled_lstm import CoupledLSTM
@@ -50,6 +51,7 @@ __all__ = [
     "MLSTM",
     "S5",
     "SLSTM",
+    "Beside",
     "ComplexRecurrence",
     "ComplexState",
     "CoupledLSTM",

@@ -25,9 +25,10 @@ class SequenceClassifier(ClassifierMixin, SequenceEstimator):
     ```
 
     Training is by Adam on the cross-entropy, its learning rate falling by half a cosine over
-    `max_updates`; it stops early by a held-out part of the sequences, and keeps the weights that
-    did best there. Where there is one answer to a whole sequence, the readout sees the mean of the
-    network's outputs over all its steps.
+    `max_updates`. It stops early by a held-out part of the sequences, on which a running mean of
+    the weights is judged, and keeps the mean that did best there. Where there is one answer to a
+    whole sequence, the readout sees the mean and the maximum of each of the network's outputs over
+    all its steps.
 
     **Arguments:**
 
@@ -55,6 +56,8 @@ class SequenceClassifier(ClassifierMixin, SequenceEstimator):
     """
 
     kind = "classifier"
+    pool = "both"
+    average = 0.8
     classes_: np.ndarray
 
     def __init__(

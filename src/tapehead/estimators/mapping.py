@@ -1,7 +1,7 @@
 """`SequenceMapper`: what all estimators have in common that make something of each sequence."""
 
 import abc
-from typing import Any, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 from sklearn.model_selection import train_test_split
@@ -15,6 +15,7 @@ from tapehead.estimators.schema import symbols_of
 from tapehead.estimators.sequential import SequenceReader
 from tapehead.estimators.trained import read_through
 from tapehead.models import Model
+from tapehead.models.layered import Pool
 from tapehead.tasks.given import Examples, Given
 
 
@@ -41,6 +42,7 @@ class SequenceMapper(SequenceReader):
 
     each_step: bool
     text: Any
+    pool: ClassVar[Pool] = "mean"  # what one answer to a whole sequence is read from
 
     @abc.abstractmethod
     def _task(self, features: int, symbols: bool) -> Given:
@@ -90,8 +92,8 @@ class SequenceMapper(SequenceReader):
         return np.sort(learned), np.sort(held_out)
 
     def _recipe(self) -> Model:
-        """The network's; one answer to a whole sequence is read from the mean over its steps."""
-        pool = "none" if self.each_step else "mean"
+        """The network's, whose readout pools where there is one answer to a whole sequence."""
+        pool = "none" if self.each_step else self.pool
         return recipe(self.model, self.size, pool=pool, dropout=self.dropout)
 
     def _learn(

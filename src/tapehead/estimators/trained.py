@@ -42,6 +42,7 @@ class Trained(BaseEstimator, abc.ABC):
     """How networks are trained, kept and written, whatever they answer."""
 
     kind: ClassVar[str]
+    average: ClassVar[float] = 0  # of `fit` in `training/fitting.py`
 
     # What is learned.
     recipe_: Model
@@ -130,7 +131,15 @@ class Trained(BaseEstimator, abc.ABC):
         epoch = sum(math.ceil(int(bucket.size) / self.batch) for bucket in data)
         every = min(max(25, min(100, epoch)), self.max_updates)
         config = self._config(self.max_updates, every, seed, "cosine")
-        fitted = fit(config, data, test, patience=self.patience, arrays=arrays, tell=self._tell)
+        fitted = fit(
+            config,
+            data,
+            test,
+            patience=self.patience,
+            average=self.average,
+            arrays=arrays,
+            tell=self._tell,
+        )
         self.weights_ = {n: np.asarray(x) for n, x in named_leaves(fitted.arrays).items()}
         self.curve_ = fitted.curve
         self.best_update_ = fitted.best

@@ -2,19 +2,19 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, get_args
 
 import jax
 from jaxtyping import PRNGKeyArray
 
 from tapehead.cell import Cell
-from tapehead.cells import Dropout, RunningMax, RunningMean
+from tapehead.cells import Beside, Dropout, Linear, RunningMax, RunningMean
 from tapehead.errors import UserError, among, at_least
 from tapehead.models.model import Model
 from tapehead.networks import Bidirectional
 from tapehead.networks.bidirectional import Merge
 
-Pool = Literal["none", "mean", "max"]
+Pool = Literal["none", "mean", "max", "both"]
 
 
 @dataclass(frozen=True)
@@ -32,7 +32,7 @@ class Layered(Model):
     bidirectional: bool = False
     """Give each layer a second half, as large, that reads the sequence from its end."""
     pool: Pool = "none"
-    """What the readout sees: the last layer now, or its mean or maximum over all steps so far."""
+    """What the readout sees: the last layer now, or its mean, maximum or both over all steps."""
 
     def __post_init__(self):
         super().__post_init__()
@@ -42,7 +42,7 @@ class Layered(Model):
             raise UserError(f"{owner}: dropout must be at least 0 and below 1, got {self.dropout}")
         if self.dropout_per_sequence and not self.dropout:
             raise UserError(f"{owner}: dropout_per_sequence needs dropout above 0, such as 0.3")
-        among(owner, ("none", "mean", "max"), pool=self.pool)
+        among(owner, get_args(Pool), pool=self.pool)
 
     def directed(
         self, make: Callable[[PRNGKeyArray], Cell], *, merge: Merge, key: PRNGKeyArray
@@ -58,7 +58,10 @@ class Layered(Model):
         rate, whole = self.dropout, self.dropout_per_sequence
         return [Dropout(rate, per_sequence=whole)] if rate else []
 
-    def pooled(self, size: int) -> list[Cell]:
-        """What pools `size` features before the readout, if anything does."""
-        pools = {"mean": RunningMean, "max": RunningMax}
-        return [] if self.pool == "none" else [pools[self.pool](size)]
+    def readout(self, size: int, output_size: int, *, key: PRNGKeyArray) -> list[Cell]:
+        """What pools the last layer's `size` features, if anything does, and a linear map."""
+        if self.pool == "none":
+            return [Linear(size, output_size, key=key)]
+        mean, largest = RunningMean(size), RunningMax(size)
+        pool = {"mean": mean, "max": largest, "both": Beside(mean, largest)}[self.pool]
+        return [pool, Linear(pool.output_size, output_size, key=key)]

@@ -56,8 +56,7 @@ class LinearRecurrent(Layered):
             Linear(input_size, self.hidden, key=input_key),
             *blocks,
             LayerNorm(self.hidden),
-            *self.pooled(self.hidden),
-            Linear(self.hidden, output_size, key=readout_key),
+            *self.readout(self.hidden, output_size, key=readout_key),
         )
 
 

@@ -8,7 +8,7 @@ import jax
 from jaxtyping import PRNGKeyArray
 
 from tapehead.cell import Cell, Chain
-from tapehead.cells import GRU, LSTM, Elman, Linear, SkipChain
+from tapehead.cells import GRU, LSTM, Elman, SkipChain
 from tapehead.errors import at_least
 from tapehead.models.layered import Layered
 from tapehead.models.pondering import Pondering
@@ -56,7 +56,7 @@ class Recurrent(Pondering, Layered):
             cells = [SkipChain(*(Chain(*layer) for layer in layers))]
         else:
             cells = [cell for layer in layers for cell in layer]
-        return Chain(*cells, *self.pooled(width), Linear(width, output_size, key=readout_key))
+        return Chain(*cells, *self.readout(width, output_size, key=readout_key))
 
 
 @dataclass(frozen=True)

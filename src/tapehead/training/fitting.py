@@ -91,6 +91,7 @@ def fit(
     held_out: Data | None = None,
     *,
     patience: int = 10,
+    average: float = 0,
     arrays: Any = None,
     begun: Progress | None = None,
     start: int = 0,
@@ -108,6 +109,10 @@ def fit(
     - `data`: the arrays to learn from.
     - `held_out`: arrays to stop by; `None`: all updates are made, and the last weights are kept.
     - `patience`: see above.
+    - `average`: what is evaluated on the held-out examples, and kept, is a running mean of the
+        networks' arrays at the evaluations so far, which forgets all but this share of itself at
+        each. Where the learning rate is still high, single weights are noise around it; see
+        Polyak and Juditsky, "Acceleration of stochastic approximation by averaging" (1992).
     - `arrays`: the networks' arrays to begin with, if not newly drawn ones.
     - `begun`, `start`: where to go on from, and the number of updates it has seen.
     - `tell`: is told each line of the learning curve.
@@ -128,6 +133,7 @@ def fit(
     lowest, best = np.full(seeds, np.inf), [start] * seeds
     fitted = Fitted(progress, jax.tree.map(np.array, progress.arrays), start, best)
     key, last, waited = jax.random.key(0), start + config.updates, 0
+    mean = fitted.arrays
     while fitted.updates < last and waited < patience:
         stop = min(fitted.updates + config.evaluate_every, last)
         progress = updater.advance(
@@ -152,11 +158,11 @@ def fit(
         if held_out is None:
             fitted.arrays, fitted.best[:] = progress.arrays, [stop] * seeds
         else:
+            evaluations = len(fitted.curve) + 1
+            mean = _moved(mean, progress.arrays, min(average, 1 - 1 / evaluations))
             losses = np.array(
                 [
-                    evaluate(networks.model(progress.arrays, n), task, key=key, data=held_out)[
-                        CRITERION
-                    ]
+                    evaluate(networks.model(mean, n), task, key=key, data=held_out)[CRITERION]
                     for n in range(seeds)
                 ]
             )
@@ -165,12 +171,22 @@ def fit(
             fitted.best[:] = [
                 stop if b else old for b, old in zip(better, fitted.best, strict=True)
             ]
-            fitted.arrays = _merged(better, progress.arrays, fitted.arrays)
+            fitted.arrays = _merged(better, mean, fitted.arrays)
             moment["held_out_loss"] = float(losses.mean())
             waited = 0 if better.any() else waited + 1
         fitted.curve.append(moment)
         tell(moment)
     return fitted
+
+
+def _moved(mean: Any, new: Any, kept: float) -> Any:
+    """The mean that keeps this share of itself, and takes the rest from the `new` arrays.
+
+    In copies, because updates use up what they begin with.
+    """
+    if not kept:
+        return jax.tree.map(jnp.array, new)
+    return jax.tree.map(lambda m, a: (kept * m + (1 - kept) * a).astype(a.dtype), mean, new)
 
 
 def _merged(better: np.ndarray, new: Any, old: Any) -> Any:
