@@ -42,16 +42,18 @@ class Recipe:
     costs: tuple[float, ...]
     schedule: Literal["constant", "cosine"] = "cosine"
     grows: bool = True
+    held_back: bool = True
 
 
 RECIPES = {
     "logic": Recipe(
         {"gates": 10},
         "lstm",
-        {"batch": 16, "updates": 30_000, "curriculum_threshold": 0.1},
+        {"batch": 16, "updates": 24_000, "curriculum_threshold": 0.2},
         repeats=12,
         most=24,
         costs=(0.1, 0.01, 0.001, 0.0001),
+        held_back=False,
     ),
     "vector-parity": Recipe(
         {"bits": 16},
@@ -101,7 +103,7 @@ def config_of(name, recipe, settings, seeds, updates):
     if recipe.grows:
         task = task.up_to(task.least)
         shared["curriculum"] = "linear"
-    if settings.get("ponder") == "act":
+    if settings.get("ponder") == "act" and recipe.held_back:
         shared["l2_parts"] = HALTING
     shared["updates"] = updates or shared["updates"]
     return replace(
