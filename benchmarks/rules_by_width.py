@@ -3,10 +3,10 @@
     python benchmarks/rules_by_width.py [--model gru] [--widths 16 32 64 128 256] [--steps 64]
 
 One layer of the model with as many inputs as units reads random sequences, one at a time. For each
-rule and width: milliseconds for a step (the best of three runs), megabytes of what is carried from
-step to step, megabytes that the compiled gradient takes besides its arguments; and at the end the
-exponents b of width^b, fitted to the three largest widths, beside the expected ones. What a rule
-refuses is left out. Below some width the overhead of a step hides the exponent.
+rule and width: milliseconds for a step (the best of up to twenty runs), megabytes of what is
+carried from step to step, megabytes that the compiled gradient takes besides its arguments; at the
+end the exponents b of width^b, fitted to the three largest widths, beside the expected ones. What a
+rule refuses is left out. Below some width the overhead of a step hides the exponent.
 """
 
 import argparse
@@ -35,6 +35,8 @@ EXPECTED = {  # of time, and of what is carried
     "kf-rtrl": (3, 2),
     "evolution-strategy": (2, 2),
 }
+LIMIT = 2.0
+"""Seconds after which runs are not repeated any more, once there are four."""
 
 
 def squared(outputs: jax.Array, targets: jax.Array) -> jax.Array:
@@ -61,7 +63,7 @@ def measure(name: str, model_name: str, width: int, steps: int) -> tuple[float, 
     floats = [x for x in leaves if jnp.issubdtype(x.dtype, jnp.inexact)]
     compiled = jax.jit(gradient).lower(arrays, batch).compile()
     seconds = []
-    for _ in range(4):
+    while len(seconds) < 4 or (len(seconds) < 20 and sum(seconds) < LIMIT):
         began = time.perf_counter()
         jax.block_until_ready(compiled(arrays, batch))
         seconds.append(time.perf_counter() - began)

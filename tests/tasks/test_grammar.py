@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from quick import QUICK, draw, measure
 
 from tapehead.errors import UserError
-from tapehead.tasks import AnBn, AnBnCn, ContinualReber, Reber
+from tapehead.tasks import AnBn, AnBnCn, ContinualReber, DistantBrackets, Reber
 from tapehead.testing.tasks import check_sequences, check_solver
 
 TAIL = "T*V(?:PXT*V)*(?:V|PS)"
@@ -30,7 +30,17 @@ def texts(batch):
 
 @settings(max_examples=2)
 @given(
-    st.one_of(st.builds(Reber, st.integers(9, 20)), st.builds(ContinualReber, st.integers(1, 30))),
+    st.one_of(
+        st.builds(Reber, st.integers(9, 20)),
+        st.builds(ContinualReber, st.integers(1, 30)),
+        st.builds(
+            DistantBrackets,
+            st.integers(1, 3),
+            st.integers(1, 6),
+            st.integers(2, 4),
+            st.integers(1, 3),
+        ),
+    ),
     st.integers(0, 2**32 - 1),
 )
 def test_solvers_with_random_settings(task, seed):
@@ -138,12 +148,46 @@ def test_one_wrong_step_and_the_string_is_not_accepted():
     np.testing.assert_array_equal(accepted, np.arange(10) != 4)
 
 
+@pytest.mark.parametrize("task", [DistantBrackets(), DistantBrackets(3, 2, 4, 5)], ids=repr)
+def test_distant_brackets_are_lines_of_the_language(task):
+    symbols = "|[]abcdefghij"
+    batch = draw(task, 50)
+    line = rf"\[([a-j]{{{task.kept}}})\][a-j]{{{task.between}}}\[\2\]\|"
+    for text in ("".join(symbols[i] for i in batch.targets[:, b]) for b in range(50)):
+        assert re.fullmatch(f"({line}){{{task.lines}}}", text)
+    shown = batch.inputs.argmax(-1)
+    np.testing.assert_array_equal(shown[0], 0)
+    np.testing.assert_array_equal(shown[1:], batch.targets[:-1])
+    letters = batch.targets[batch.targets > 2]
+    assert abs(letters.mean() - 3 - (task.letters - 1) / 2) < 0.1 * task.letters
+
+
+def test_distant_brackets_cost_what_is_said():
+    task = DistantBrackets()
+    batch = draw(task, 2)
+    assert len(batch.targets) == 10 * (2 * 1 + 5 + 5)
+    best = np.log(task.solve(batch)).astype(np.float32)
+    found = {name: values.mean() for name, values in measure(task, best, batch).items()}
+    assert found["bits"] / len(batch.targets) == pytest.approx(1.661, abs=1e-3)
+    assert task.solved(found)
+    knowing_nothing = measure(task, 0 * best, batch)
+    np.testing.assert_allclose(knowing_nothing["bits"], len(batch.targets) * np.log2(13), rtol=1e-5)
+    # To forget what was in brackets costs a letter a line.
+    forgotten = best.copy()
+    forgotten[9::12] = np.log(np.array([1e-15] * 3 + [0.1] * 10, np.float32))
+    lost = {name: values.mean() for name, values in measure(task, forgotten, batch).items()}
+    assert lost["bits"] - found["bits"] == pytest.approx(10 * np.log2(10), rel=1e-3)
+    assert not task.solved(lost)
+
+
 MISTAKES = [
     (lambda: Reber(8), "Reber: longest must be at least 9, got 8"),
     (lambda: Reber().resized(3), "Reber: comes in one size only, so not in 3"),
     (lambda: ContinualReber(0), "ContinualReber: length must be at least 1, got 0"),
     (lambda: AnBn(0), "AnBn: min_n must be at least 1, got 0"),
     (lambda: AnBnCn(3, 2), "AnBnCn: max_n must be at least min_n (3), got 2"),
+    (lambda: DistantBrackets(kept=0), "DistantBrackets: kept must be at least 1, got 0"),
+    (lambda: DistantBrackets(letters=1), "DistantBrackets: letters must be at least 2, got 1"),
     (lambda: AnBn().resized(0), "AnBn: min_n must be at least 1, got 0"),
 ]
 

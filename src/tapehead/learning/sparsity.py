@@ -21,7 +21,7 @@ STATES = ((1,), (-1,), (-1, 1))
 """Signs of the parameters and of the states at the random points where derivatives are looked at:
 those that are 0 at all of them are 0. Where all are above 0 no rectified unit rests; states are
 larger than what parameters make of them, so that a maximum of both falls to either side."""
-LARGEST = 100_000_000
+LARGEST = 150_000_000
 """Entries that are looked at, at most."""
 
 Alter = Callable[[Callable[[Array, Array], Array]], Callable[[Array, Array], Array]]

@@ -26,6 +26,7 @@ from tapehead.tasks.chomsky.stack_manipulation import StackManipulation
 from tapehead.tasks.grammar.anbn import AnBn
 from tapehead.tasks.grammar.anbncn import AnBnCn
 from tapehead.tasks.grammar.continual_reber import ContinualReber
+from tapehead.tasks.grammar.distant_brackets import DistantBrackets
 from tapehead.tasks.grammar.reber import Reber
 from tapehead.tasks.language.imdb import Imdb
 from tapehead.tasks.language.ptb import PtbCharacters, PtbWords
@@ -79,6 +80,7 @@ TASKS: Registry[type[Task]] = Registry(
         "sort": Sort,
         "anbn": AnBn,
         "anbncn": AnBnCn,
+        "distant-brackets": DistantBrackets,
         "even-pairs": EvenPairs,
         "modular-arithmetic": ModularArithmetic,
         "parity-check": ParityCheck,
@@ -128,6 +130,7 @@ __all__ = [
     "CycleNavigation",
     "DelayedXor",
     "DigitCounts",
+    "DistantBrackets",
     "DuplicateString",
     "DynamicNgrams",
     "Enwik8",

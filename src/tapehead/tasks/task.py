@@ -208,7 +208,7 @@ class Task(abc.ABC):
 
         It shares no code with `sample`, and is what tests the task. Shape as `targets`; entries
         without weight are not meaningful. Where the inputs do not determine the targets
-        (`determined` is False) these are the best probabilities of a 1.
+        (`determined` is False) these are the best probabilities of a 1, or of every class.
         """
         raise NotImplementedError(f"{type(self).__name__} has no exact solver")
 

@@ -195,6 +195,7 @@ def check_metrics(task: Task, sequences: Sequences) -> None:
         assert same, f"metrics: {name} depends on outputs without weight"
     if "bits" in right:
         assert np.max(right["bits"]) < 1e-6, "metrics: the right answer costs bits"
+    if "wrong_bits" in right:
         assert np.max(right["wrong_bits"]) == 0, "metrics: the right answer has wrong bits"
     better = knows_all[task.score] - knows_nothing[task.score]
     better = better if task.higher_is_better else -better
@@ -207,7 +208,9 @@ def check_solver(task: Task, sequences: Sequences) -> None:
     seen = sequences._replace(targets=hidden, weights=jnp.full(sequences.weights.shape, -1.0))
     found = task.solve(seen)
     targets, weights = np.asarray(sequences.targets), np.asarray(sequences.weights)
-    assert found.shape == targets.shape, f"solve: shape {found.shape}, expected {targets.shape}"
+    chances = not task.determined and task.output_kind == "classes"
+    expected = (*weights.shape, task.output_size) if chances else targets.shape
+    assert found.shape == expected, f"solve: shape {found.shape}, expected {expected}"
     values = task.output_kind == "values"
     if task.determined:
         # Sums of numbers are rounded otherwise in another order.
@@ -216,7 +219,7 @@ def check_solver(task: Task, sequences: Sequences) -> None:
         assert not wrong.any(), f"solve: {wrong.sum()} entries differ from the targets"
         return
     assert ((found > 0) & (found < 1)).all(), "solve: must give probabilities"
-    logits = np.log(found / (1 - found)).astype(np.float32)
+    logits = np.log(found if chances else found / (1 - found)).astype(np.float32)
     metrics = jax.jit(task.metrics)(logits, sequences)
     assert "optimal_bits" in metrics, "metrics: lack optimal_bits"
     same = np.allclose(metrics["bits"], metrics["optimal_bits"], rtol=1e-4)
