@@ -14,14 +14,10 @@ from sklearn.decomposition import PCA
 from sklearn.metrics import ConfusionMatrixDisplay, adjusted_rand_score
 
 from tapehead.datasets import load_ecg5000, load_series
-from tapehead.estimators import (
-    Forecaster,
-    SequenceClassifier,
-    SequenceClusterer,
-)
+from tapehead.estimators import Forecaster, SequenceClassifier, SequenceClusterer
 
 BEATS = ["normal", "R on T", "PVC", "SP or EB", "unknown"]
-BLUE, RED, GREY = "#1f5fa8", "#b3261e", "#444"
+BLUE, GREY = "#1f5fa8", "#444"
 
 
 def classify():

@@ -7,9 +7,9 @@ Begins with sequences of one bit and goes on to one bit more whenever the loss f
 for each step asked; repeat-copy wants them twice, and an end marker. A GRU of 16 units learns by
 each of the rules, all of which move it after every T steps. Tells the longest sequence that it came
 to: the median of the seeds, the lowest and the highest. Every row is a run folder below FOLDER; a
-command that was stopped goes on where it was. `--rate` replaces the learning rates below. Sources:
-Jaderberg et al., "Decoupled neural interfaces using synthetic gradients" (2017), section 3.1;
-Menick et al., "A practical sparse approximation for real time recurrent learning" (2020).
+command that was stopped goes on where it was. Sources: Jaderberg et al., "Decoupled neural
+interfaces using synthetic gradients" (2017), section 3.1; Menick et al., "A practical sparse
+approximation for real time recurrent learning" (2020).
 """
 
 import argparse
@@ -27,16 +27,16 @@ TASKS = {
     "repeat-copy": RepeatCopy(bits=1, min_repeats=2, max_repeats=2),
 }
 RULES = {
-    "truncated": (TruncatedBPTT, {}, 3e-3),
-    "synthetic": (SyntheticGradients, {"scale": 0.5}, 3e-3),
-    "auxiliary": (SyntheticGradients, {"scale": 0.5, "auxiliary": 1.0}, 3e-3),
-    "rtrl": (RTRL, {}, 3e-3),
-    "snap-1": (SnAp, {}, 3e-3),
-    "snap-2": (SnAp, {"steps": 2}, 3e-3),
-    "uoro": (UORO, {}, 3e-3),
-    "rflo": (RFLO, {}, 3e-3),
+    "truncated": (TruncatedBPTT, {}),
+    "synthetic": (SyntheticGradients, {"scale": 0.5}),
+    "auxiliary": (SyntheticGradients, {"scale": 0.5, "auxiliary": 1.0}),
+    "rtrl": (RTRL, {}),
+    "snap-1": (SnAp, {}),
+    "snap-2": (SnAp, {"steps": 2}),
+    "uoro": (UORO, {}),
+    "rflo": (RFLO, {}),
 }
-"""By name, the rule, its settings and its learning rate."""
+"""By name, the rule and its settings."""
 
 
 def lengths(folder, config):
@@ -52,20 +52,19 @@ def main():
     parser.add_argument("task", nargs="?", choices=TASKS, default="copy")
     parser.add_argument("--rules", nargs="+", choices=RULES, default=list(RULES))
     parser.add_argument("--window", type=int, default=4)
-    parser.add_argument("--rate", type=float)
+    parser.add_argument("--rate", type=float, default=3e-3)
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--updates", type=int, default=3000)
     parser.add_argument("--out", type=Path, default=Path("runs/growing-copy"))
     asked = parser.parse_args()
     print("| rule | window | learning rate | length | from | to |\n|---|---|---|---|---|---|")
     for name in asked.rules:
-        rule, settings, usual = RULES[name]
-        rate = asked.rate or usual
+        rule, settings = RULES[name]
         config = RunConfig(
             task=TASKS[asked.task],
             model=GRUModel(hidden=16),
             rule=rule(window=asked.window, **settings),
-            optimizer=Adam(rate, schedule="constant"),
+            optimizer=Adam(asked.rate, schedule="constant"),
             online=True,
             curriculum="one-more",
             curriculum_threshold=0.15 * np.log(2),
@@ -77,8 +76,8 @@ def main():
             evaluation_size=100,
             test_size=10,
         )
-        found = lengths(asked.out / f"{asked.task}-{name}-{asked.window}-{rate:g}", config)
-        row = name, asked.window, f"{rate:g}", f"{np.median(found):g}", found[0], found[-1]
+        found = lengths(asked.out / f"{asked.task}-{name}-{asked.window}-{asked.rate:g}", config)
+        row = name, asked.window, f"{asked.rate:g}", f"{np.median(found):g}", found[0], found[-1]
         print(f"| {' | '.join(map(str, row))} |", flush=True)
 
 

@@ -15,6 +15,7 @@ from tapehead import (
     LSTM,
     Bidirectional,
     Chain,
+    Elman,
     Embedding,
     Linear,
     Ponder,
@@ -114,9 +115,10 @@ def test_equations(scheme, keep, most, unroll):
         np.testing.assert_allclose(ours, theirs, rtol=1e-5, atol=1e-7)
 
 
-def test_promises():
+@pytest.mark.parametrize("inner", [Elman, GRU])  # by the general gradient, and by that of gates
+def test_promises(inner):
     def make(key):
-        return restless(Ponder(GRU(INPUTS + 1, HIDDEN, key=key), max_steps=4, key=key))
+        return restless(Ponder(inner(INPUTS + 1, HIDDEN, key=key), max_steps=4, key=key))
 
     check_cell(make, INPUTS)
 

@@ -57,6 +57,11 @@ class GatedCell(Cell):
         """The gates, and the weights that they take."""
 
 
+def with_output(state: State, more: Array) -> State:
+    """The state, or the gradient of one, with something added to its first array, the output."""
+    return jax.tree.unflatten(jax.tree.structure(state), [state[0] + more, *state[1:]])
+
+
 @partial(jax.custom_vjp, nondiff_argnums=(0,))
 def unroll(
     gates: Gates[Weights, State],
@@ -117,9 +122,7 @@ def _backward(
         of_y, before, after, kept, mask, start = inputs
         if mask is not None:
             of_y = select(mask, of_y, jnp.zeros_like(of_y))
-        of_step = jax.tree.unflatten(
-            jax.tree.structure(of_after), [of_after[0] + of_y, *of_after[1:]]
-        )
+        of_step = with_output(of_after, of_y)
         of_before, of_nets = gates.backward(weights, of_step, before, after, kept)
         if mask is not None:
             of_before = select(mask, of_before, of_after)

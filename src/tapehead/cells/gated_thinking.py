@@ -15,7 +15,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int
 
 from tapehead.cell import select
-from tapehead.cells.fused import Gates, State, Weights
+from tapehead.cells.fused import Gates, State, Weights, with_output
 from tapehead.cells.halting import HaltingRule, Settled, flagged
 
 ROWS = 128
@@ -167,10 +167,6 @@ def _backward(
     # Room for the sub-steps over an input beside those that do not fill a chunk yet, in a ring.
     room = length * (-(-rule.max_steps // length) + 1)
 
-    def added(state: State, more: Array) -> State:
-        """`state` with something added to the output."""
-        return jax.tree.unflatten(jax.tree.structure(state), [state[0] + more, *state[1:]])
-
     def body(carry: Any, now: Any) -> Any:
         of_after, of_fresh, of_unit, of_given, ring, done, end = carry
         time, x, active, start, begin, number, of_y, of_cost = now
@@ -189,7 +185,7 @@ def _backward(
 
         onward = select(active, of_after, zeros)
         of_mean, of_inner = (onward, zeros) if rule.keep == "mean" else (zeros, onward)
-        of_mean = added(of_mean, of_y)
+        of_mean = with_output(of_mean, of_y)
 
         def back(index: Array, carry: Any) -> Any:
             of_inner, of_total, of_unit, ring = carry
@@ -205,7 +201,7 @@ def _backward(
             of_logit, of_total = pullback((sum(products), of_total, of_cost))
             of_step = select(made.running, of_inner, zeros)
             of_step = jax.tree.map(lambda g, m: g + share[..., None] * m, of_step, of_mean)
-            of_step = added(of_step, of_logit[..., None] * unit.weight[0])
+            of_step = with_output(of_step, of_logit[..., None] * unit.weight[0])
             lanes = tuple(range(of_logit.ndim))
             of_unit = HaltingUnit(
                 of_unit.weight + jnp.sum(of_logit[..., None] * made.after[0], axis=lanes),

@@ -177,14 +177,21 @@ class Ponder(Cell):
         # Of what has no gradient there is no mean.
         mean = self.keep == "mean"
         inner = eqx.combine(thought.inner, path.inner) if mean else path.inner
-        taken = thought.steps.astype(jnp.int32)
-        number = jax.nn.one_hot(taken, self.max_steps + 1, dtype=state.taken.dtype)
         after = PonderState(
             select(active, inner, state.inner),
             state.pondered + thought.cost,
-            state.taken + jnp.where(active[..., None], number, 0),
+            state.taken + self._tally(thought.steps, active),
         )
         return after, thought.output
+
+    def _tally(
+        self, steps: Float[Array, "*axes"], counted: Bool[Array, "*axes"]
+    ) -> Float[Array, "*axes counts"]:
+        """One where so many sub-steps were taken, if that counts."""
+        number = jax.nn.one_hot(
+            steps.astype(jnp.int32), self.max_steps + 1, dtype=self.halt.weight.dtype
+        )
+        return jnp.where(counted[..., None], number, 0)
 
     def _think(
         self, state: PonderState, x: Array, active: Bool[Array, "*batch"]
@@ -234,7 +241,7 @@ class Ponder(Cell):
     ) -> tuple[PonderState, Float[Array, "time *batch outputs"]]:
         """What was pondered and taken since the last start, added up over all steps at once."""
         counted = jnp.ones(made.cost.shape, bool) if mask is None else mask
-        cost, (pondered, earlier) = made.cost, (state.pondered, state.taken)
+        cost, pondered, taken = made.cost, state.pondered, state.taken
         if starts is not None:
             later = jnp.cumsum(starts[::-1], axis=0)[::-1]
             # A step counts if no start comes after it, its own being before it.
@@ -242,11 +249,8 @@ class Ponder(Cell):
             counted, before = counted & since, later[0] == 0
             cost = jnp.where(since, cost, 0)
             pondered = jnp.where(before, pondered, 0)
-            earlier = jnp.where(before[..., None], earlier, 0)
-        number = jax.nn.one_hot(
-            made.steps.astype(jnp.int32), self.max_steps + 1, dtype=earlier.dtype
-        )
-        taken = earlier + jnp.sum(jnp.where(counted[..., None], number, 0), axis=0)
+            taken = jnp.where(before[..., None], taken, 0)
+        taken = taken + jnp.sum(self._tally(made.steps, counted), axis=0)
         return PonderState(inner, pondered + jnp.sum(cost, axis=0), taken), made.outputs
 
     def restart(self, state: PonderState, batch: tuple[int, ...]) -> PonderState:
