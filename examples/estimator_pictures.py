@@ -11,10 +11,17 @@ import numpy as np
 import pandas as pd
 from matplotlib import pyplot as plt
 from sklearn.decomposition import PCA
-from sklearn.metrics import ConfusionMatrixDisplay, adjusted_rand_score
+from sklearn.ensemble import HistGradientBoostingRegressor
+from sklearn.metrics import ConfusionMatrixDisplay, adjusted_rand_score, r2_score
 
 from tapehead.datasets import load_ecg5000, load_series
-from tapehead.estimators import Forecaster, SequenceClassifier, SequenceClusterer
+from tapehead.estimators import (
+    Forecaster,
+    SequenceClassifier,
+    SequenceClusterer,
+    SequenceGenerator,
+    SequenceRegressor,
+)
 
 BEATS = ["normal", "R on T", "PVC", "SP or EB", "unknown"]
 BLUE, GREY = "#1f5fa8", "#444"
@@ -86,7 +93,46 @@ def cluster():
     return figure
 
 
-PICTURES = [classify, stream, forecast, cluster]
+def regress():
+    """Fine dust of every hour of a year, from the weather alone, taught the four years before."""
+    weeks = load_series("pollution").values[: 260 * 168].reshape(260, 168, 7)
+    dust, weather = weeks[..., 0], weeks[..., 1:]
+    model = SequenceRegressor(each_step=True, random_state=0).fit(weather[:208], dust[:208])
+    found, is_so = model.predict(weather[208:]), dust[208:]
+    asked = ~np.isnan(dust)
+    tree = HistGradientBoostingRegressor(random_state=0)
+    tree.fit(weather[:208][asked[:208]], dust[:208][asked[:208]])
+    hour_alone = tree.predict(weather[208:].reshape(-1, 6)).reshape(is_so.shape)
+    for name, values in {"network": found, "boosting on the hour's weather": hour_alone}.items():
+        score = r2_score(is_so[asked[208:]], values[asked[208:]])
+        print(f"{name}: R2 {score:.3f}")
+    figure, axis = plt.subplots(figsize=(7, 3), layout="constrained")
+    days = np.arange(4 * 168) / 24
+    axis.plot(days, is_so[:4].ravel(), color=GREY, lw=1, label="measured")
+    axis.plot(days, found[:4].ravel(), color=BLUE, lw=1.2, label="from the weather")
+    axis.set(xlabel="days", ylabel="PM2.5, µg/m³")
+    axis.legend(fontsize="small")
+    return figure
+
+
+def generate():
+    """How a heartbeat may go on, of which the first 40 samples are given."""
+    X, y = load_ecg5000("train")
+    model = SequenceGenerator(window=141, max_updates=400, random_state=0).fit(X[y == 1])
+    X, y = load_ecg5000("test")
+    figure, axes = plt.subplots(1, 2, figsize=(7, 3), sharey=True, layout="constrained")
+    for axis, beat in zip(axes, X[y == 1], strict=False):
+        made = model.generate(20, prompt=beat[:40], temperature=0.8, length=100)
+        for one in made:
+            axis.plot(np.arange(39, len(one)), one[39:], color=BLUE, lw=0.5, alpha=0.6)
+        axis.plot(beat, color=GREY, lw=1)
+        axis.axvline(39, color=GREY, lw=0.6, ls=":")
+        axis.set(xlabel="samples")
+    axes[0].set_ylabel("heartbeat")
+    return figure
+
+
+PICTURES = [classify, regress, stream, forecast, cluster, generate]
 
 
 def main():

@@ -19,14 +19,17 @@ def test_sizes_grow_by_one():
     assert growing.title(2) == "length 3"
     assert not growing.is_last(1000)
     limited = OneMore(Copy(2, 20), 0.1, limit=3)
-    assert [limited.is_last(n) for n in range(2)] == [False, True]
+    assert [limited.task(n).span for n in range(4)] == [(2, 2), (3, 3), (2, 3), (2, 3)]
+    assert [limited.is_last(n) for n in range(3)] == [False, False, True]
+    assert [limited.title(n) for n in (1, 2)] == ["length 3", "length up to 3"]
     with pytest.raises(UserError, match="limit must be at least the first length, 2, got 1"):
         OneMore(Copy(2, 20), 0.1, limit=1)
     with pytest.raises(UserError, match=r"MnistRows: .* one size only"):
         OneMore(TASKS["mnist-rows"](), 0.1)
     graded = OneMore(TASKS["logic"](gates=3), 0.1)
-    assert [graded.task(lesson).span for lesson in range(4)] == [(1, 1), (2, 2), (3, 3), (3, 3)]
-    assert graded.is_last(2)
+    spans = [graded.task(lesson).span for lesson in range(5)]
+    assert spans == [(1, 1), (2, 2), (3, 3), (1, 3), (1, 3)]
+    assert [graded.is_last(lesson) for lesson in (2, 3)] == [False, True]
 
 
 @pytest.mark.slow

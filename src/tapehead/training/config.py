@@ -72,8 +72,8 @@ class RunConfig(Generic[TaskT, ModelT, RuleT, OptimizerT]):
     curriculum: bool | Literal["exponential", "linear", "one-more"] = False
     """Begin with the task's easier lessons and move on as each is solved; exponential, linear:
     begin with the task itself and go on to sizes up to twice as large, or up to one larger,
-    whenever the loss is small; one-more: begin with the smallest size alone and go on to the next
-    whenever the loss is small."""
+    whenever the loss is small; one-more: begin with the smallest size alone, go on to the next
+    whenever the loss is small, and from the largest to all of them."""
     curriculum_threshold: float = 0.1
     """The mean training loss since the last line of metrics (nats per scored step) below which a
     curriculum that grows goes on to larger sizes."""

@@ -194,25 +194,30 @@ class Stepwise(Widening):
 class OneMore(Growing):
     """Sequences of exactly one size, from the task's smallest on, one larger with every lesson.
 
-    How far a network comes within a budget says how well its learning rule assigns credit. Sources:
-    Jaderberg et al., "Decoupled neural interfaces using synthetic gradients" (2017), section 3.1;
-    Menick et al., "A practical sparse approximation for real time recurrent learning" (2020).
+    Where sizes end, at the limit or at the task's largest, one more lesson has all of them, each as
+    likely. How far a network comes within a budget says how well its learning rule assigns credit.
+    Sources: Jaderberg et al., "Decoupled neural interfaces using synthetic gradients" (2017),
+    section 3.1; Menick et al., "A practical sparse approximation for real time recurrent learning"
+    (2020).
     """
 
     def grown(self, lesson: int) -> Task:
-        """The smallest size and one more for every lesson, as far as the task can."""
+        """The smallest size and one more for every lesson; all sizes where that is too large."""
         if self.start.span is None:
             raise UserError(
                 f"{type(self.start).__name__}: its sequences come in one size only, so it has no "
                 "curriculum that grows by one; leave it out"
             )
         size = self.start.span[0] + lesson
-        return self.start.resized(self.reach(self.start.up_to(size)))
+        able = self.start.up_to(size)
+        return self.start.resized(size) if self.reach(able) == size else able
 
     def within_limit(self, limit: int) -> Task:
-        """That size."""
-        return self.start.resized(limit)
+        """All sizes up to it."""
+        return self.start.up_to(limit)
 
     def title(self, lesson: int) -> str:
-        """Its size."""
-        return f"{self.start.axis} {self.level(lesson)}"
+        """Its size, or that it has all."""
+        task, level = self.task(lesson), self.level(lesson)
+        alone = task == self.start.resized(level)
+        return f"{self.start.axis} {'' if alone else 'up to '}{level}"
