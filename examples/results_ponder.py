@@ -41,7 +41,7 @@ class Recipe:
     most: int
     costs: tuple[float, ...]
     schedule: Literal["constant", "cosine"] = "cosine"
-    grows: bool = True
+    curriculum: Literal["linear", "one-more"] | None = "linear"
     held_back: bool = True
 
 
@@ -49,10 +49,11 @@ RECIPES = {
     "logic": Recipe(
         {"gates": 10},
         "lstm",
-        {"batch": 16, "updates": 24_000, "curriculum_threshold": 0.2},
+        {"batch": 16, "updates": 30_000, "curriculum_threshold": 0.1},
         repeats=12,
         most=24,
         costs=(0.1, 0.01, 0.001, 0.0001),
+        curriculum="one-more",
         held_back=False,
     ),
     "vector-parity": Recipe(
@@ -79,30 +80,36 @@ RECIPES = {
         repeats=4,
         most=10,
         costs=(0.01, 0.001),
-        grows=False,
+        curriculum=None,
     ),
 }
 
 
 def variants(recipe, costs):
-    """The settings of the model, by name."""
-    return {
-        "none": {},
-        f"repeat {recipe.repeats}": {"ponder": "repeat", "ponder_steps": recipe.repeats},
-    } | {
-        f"act {cost:g}": {"ponder": "act", "ponder_steps": recipe.most, "ponder_cost": cost}
-        for cost in costs
-    }
+    """The settings of the model, by name; the first of them is taught all sizes at once."""
+    at_once = {"none, no curriculum": {}} if recipe.curriculum == "one-more" else {}
+    return (
+        at_once
+        | {
+            "none": {},
+            f"repeat {recipe.repeats}": {"ponder": "repeat", "ponder_steps": recipe.repeats},
+        }
+        | {
+            f"act {cost:g}": {"ponder": "act", "ponder_steps": recipe.most, "ponder_cost": cost}
+            for cost in costs
+        }
+    )
 
 
-def config_of(name, recipe, settings, seeds, updates):
+def config_of(name, recipe, settings, seeds, updates, curriculum):
     """What a variant is trained with."""
     config = suggest(name, recipe.model)
     task = TASKS[name](**recipe.room)
     shared = dict(recipe.config)
-    if recipe.grows:
-        task = task.up_to(task.least)
-        shared["curriculum"] = "linear"
+    if curriculum:
+        # A linear one begins with the task as it is given, the other with the smallest size.
+        task = task.up_to(task.least) if curriculum == "linear" else task
+        shared["curriculum"] = curriculum
     if settings.get("ponder") == "act" and recipe.held_back:
         shared["l2_parts"] = HALTING
     shared["updates"] = updates or shared["updates"]
@@ -172,8 +179,8 @@ def drawn(results, axis):
         )
         left.set_xscale("log")
     for name in (name for name in results if not name.startswith("act")):
-        alone = name == "none"
-        label, style = ("one sub-step", "--") if alone else (f"always {name.split()[1]}", ":")
+        label = name.replace("none", "one sub-step").replace("repeat", "always")
+        style = ":" if name.startswith("repeat") else "--"
         left.axhline(100 * np.median(results[name][0][0]), ls=style, color="#b8541a", label=label)
     left.set(
         xlabel="τ, the cost of a sub-step", ylabel="sequences with a mistake, %", ylim=(0, 100)
@@ -204,8 +211,10 @@ def main():
     for name, settings in variants(recipe, given.costs or recipe.costs).items():
         if given.only and name not in given.only:
             continue
-        config = config_of(given.task, recipe, settings, given.seeds, given.updates)
-        models = trained(given.out / f"{given.task} {name}".replace(" ", "-"), config)
+        curriculum = None if name.endswith("no curriculum") else recipe.curriculum
+        config = config_of(given.task, recipe, settings, given.seeds, given.updates, curriculum)
+        folder = f"{given.task} {name}".replace(",", "").replace(" ", "-")
+        models = trained(given.out / folder, config)
         results[name] = measured(models, task)
         errors, steps = results[name][0]
         print(

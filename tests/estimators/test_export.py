@@ -28,8 +28,8 @@ np.save(sys.argv[3], answers)
 
 
 def expect_alike(model, X, folder, suffix, tolerance=1e-5):
-    """The batch function and the step give what `predict` gives."""
-    wanted = model.predict(X)
+    """The batch function and the step give what `predict` gives, or `predict_proba`."""
+    wanted = getattr(model, "predict_proba", model.predict)(X)
     model.export(folder / f"batch{suffix}")
     model.export(folder / f"step{suffix}", what="step")
     x, present = padded(X)
@@ -42,7 +42,7 @@ def expect_alike(model, X, folder, suffix, tolerance=1e-5):
     ]
     # What the state holds before a sequence begins does not matter.
     state = [np.ones(s, one["dtype"]) for s, one in zip(shapes, about["inputs"], strict=True)][2:]
-    call, ends = opened(folder / f"step{suffix}"), np.zeros(len(X))
+    call, ends = opened(folder / f"step{suffix}"), np.zeros_like(wanted)
     for time in range(x.shape[1]):
         answers, *state = call(x[:, time], np.full(len(X), time == 0), *state)
         here = np.array([len(one) == time + 1 for one in X])
@@ -116,8 +116,10 @@ def test_stablehlo_of_other_networks(model, gappy, sums, tmp_path):
 @ONNX
 @pytest.mark.slow
 @pytest.mark.parametrize("model", ["mingru", "lstm"])
-def test_onnx_gives_the_same_numbers(model, gappy, sums, tmp_path):
-    fitted = SequenceRegressor(**QUICK | {"model": model, "max_updates": 3}).fit(gappy, sums)
+@pytest.mark.parametrize("kind", [SequenceRegressor, SequenceClassifier])
+def test_onnx_gives_the_same_numbers(kind, model, gappy, sums, tmp_path):
+    answers = sums if kind is SequenceRegressor else sums > np.median(sums)
+    fitted = kind(**QUICK | {"model": model, "max_updates": 3}).fit(gappy, answers)
     expect_alike(fitted, gappy, tmp_path, ".onnx")
 
 

@@ -4,7 +4,7 @@ from typing import NamedTuple
 
 import equinox as eqx
 import jax.numpy as jnp
-from jaxtyping import Array, Bool, Float, PRNGKeyArray
+from jaxtyping import Array, Float, Int, PRNGKeyArray
 
 from tapehead.cell import Cell, expect_features
 from tapehead.cells.linear_recurrence import Coefficients, LinearRecurrence
@@ -76,11 +76,12 @@ class MaxState(NamedTuple):
     **Attributes:**
 
     - `largest`: the largest inputs so far, `(*batch, size)`; zero before the first.
-    - `begun`: whether there was one, `(*batch, 1)`.
+    - `begun`: whether there was one, 1 or 0, `(*batch, 1)`; runtimes of ONNX choose between
+        numbers, but not between booleans.
     """
 
     largest: Float[Array, "*batch size"]
-    begun: Bool[Array, "*batch 1"]
+    begun: Int[Array, "*batch 1"]
 
 
 class RunningMax(Cell):
@@ -108,12 +109,13 @@ class RunningMax(Cell):
         self, batch: tuple[int, ...] = (), *, key: PRNGKeyArray | None = None
     ) -> MaxState:
         """Nothing yet."""
-        return MaxState(jnp.zeros((*batch, self.input_size or 0)), jnp.zeros((*batch, 1), bool))
+        begun = jnp.zeros((*batch, 1), jnp.int32)
+        return MaxState(jnp.zeros((*batch, self.input_size or 0)), begun)
 
     def step(
         self, state: MaxState, x: Float[Array, "*batch size"]
     ) -> tuple[MaxState, Float[Array, "*batch size"]]:
         """The larger of the input and what was largest."""
         expect_features("RunningMax", x, self.input_size or 0)
-        largest = jnp.where(state.begun, jnp.maximum(state.largest, x), x)
+        largest = jnp.where(state.begun > 0, jnp.maximum(state.largest, x), x)
         return MaxState(largest, jnp.ones_like(state.begun)), largest

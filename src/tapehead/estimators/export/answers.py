@@ -101,8 +101,9 @@ def step(estimator: Any) -> Function:
     shapes = jax.eval_shape(lambda: begin(1))
 
     def call(x: Any, start: Any, *remembered: Any) -> tuple[Any, ...]:
-        old = jax.tree.unflatten(jax.tree.structure(shapes), remembered)
-        seen, states = select(start, begin(x.shape[0]), old)
+        seen, states = jax.tree.unflatten(jax.tree.structure(shapes), remembered)
+        # Not by `select`: runtimes of ONNX do not choose between booleans.
+        seen, states = seen & ~start, select(start, begin(x.shape[0])[1], states)
         inputs, known = read(x)
         known = jnp.ones_like(known) if estimator.each_step else known
         made = []
