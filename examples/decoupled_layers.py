@@ -1,15 +1,17 @@
 """Layers that wait for no other: test errors on MNIST by how each of them learns.
 
-    python examples/decoupled_layers.py [LAYERS ...] [--updates N] [--seeds N]
+    python examples/decoupled_layers.py [LAYERS ...] [--updates N] [--seeds N] [--rules NAME ...]
+        [--probability P]
 
 Layers of 256 units below a readout, all of them trained by backpropagation; the readout alone;
 every layer from what a linear predictor says of its outputs, without and with labels; and the last
-with random updates, by which a layer or predictor is updated once in five batches on average, as
+with random updates, by which a layer or predictor is updated with probability P for a batch, as
 many batches being read as make up for it. Source: Jaderberg et al., "Decoupled neural interfaces
 using synthetic gradients" (2017), section 3.3.
 """
 
 import argparse
+from dataclasses import replace
 
 import jax
 
@@ -21,21 +23,21 @@ from tapehead.training.fitting import fit
 from tapehead.training.networks import Networks
 
 MNIST = ClutteredMnist(side=28, clutter=0)
-SOME = 0.2
 RULES = {
     "readout": (Decoupled(layers=0, scale=0.0), 1e-3),
     "backprop": (BPTT(), 1e-3),
     "predicted": (Decoupled(layers=0), 3e-4),
     "labels": (Decoupled(layers=0, labels=True), 3e-4),
-    "random": (Decoupled(layers=0, labels=True, probability=SOME), 3e-4),
+    "random": (Decoupled(layers=0, labels=True), 3e-4),
 }
 """By name, the rule and its learning rate."""
 
 
-def errors(name, layers, *, updates, seeds):
+def errors(name, layers, *, updates, seeds, probability):
     """Of every seed's network, the share of wrong answers on the 10,000 images of the test."""
     rule, rate = RULES[name]
-    updates = round(updates / SOME) if name == "random" else updates
+    if name == "random":
+        rule, updates = replace(rule, probability=probability), round(updates / probability)
     config = RunConfig(
         task=MNIST,
         model=MLPModel(layers=layers),
@@ -61,10 +63,12 @@ def main():
     parser.add_argument("--updates", type=int, default=500)
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--rules", nargs="+", choices=RULES, default=list(RULES))
+    parser.add_argument("--probability", type=float, default=0.2, help="of random updates")
     asked = parser.parse_args()
+    settings = {name: getattr(asked, name) for name in ("updates", "seeds", "probability")}
     for layers in asked.layers:
         for name in asked.rules:
-            found = errors(name, layers, updates=asked.updates, seeds=asked.seeds)
+            found = errors(name, layers, **settings)
             middle = found[len(found) // 2]
             print(
                 f"{layers} layers, {name:10} median {middle:7.2%}   "
