@@ -78,10 +78,14 @@ def test_outputs_and_gradients_are_those_of_the_equations(x64, make, reference, 
         np.testing.assert_allclose(a, b, rtol=1e-5, atol=1e-7)
 
 
+step = jax.jit(lambda memory, state, interface: memory.step(state, interface))
+notice = jax.jit(lambda memory, state, x: memory.notice(state, x))
+
+
 def surely(memory, state, action, value=0.0):
     """A step that takes one action for sure."""
-    chosen = [float(name == action) for name in memory.actions]
-    return memory.step(state, MovingInterface(jnp.array([chosen]), jnp.array([[value]])))
+    chosen = np.float32([[name == action for name in memory.actions]])
+    return step(memory, state, MovingInterface(chosen, np.float32([[value]])))
 
 
 def test_a_stack_gives_back_what_was_pushed_last_first():
@@ -102,16 +106,16 @@ def test_a_tape_is_written_moved_and_jumped_along():
     memory = TapeMemory(8, width=1)
     state = memory.initial_state()
     for value in (1.0, 2.0, 3.0):
-        state = memory.notice(state, jnp.array([0.0]))
+        state = notice(memory, state, np.float32([0]))
         state, _ = surely(memory, state, "right", value)
     assert state.length == 3
-    same, _ = surely(memory, memory.notice(state, jnp.array([0.0])), "jump left", 9.0)
+    same, _ = surely(memory, notice(memory, state, np.float32([0])), "jump left", 9.0)
     # A jump does nothing until the input has ended.
     np.testing.assert_array_equal(same.tapes, state.tapes)
-    state = memory.notice(state, jnp.array([1.0]))
+    state = notice(memory, state, np.float32([1]))
     state, read = surely(memory, state, "jump left")
     assert read.item() == 1
-    state = memory.notice(state, jnp.array([0.0]))  # once it has ended, the length is settled
+    state = notice(memory, state, np.float32([0]))  # once it has ended, the length is settled
     assert state.length == 3
     seen = []
     for action in ("right", "right", "left", "left", "jump right", "jump left"):
@@ -140,14 +144,15 @@ PROGRAMS = {
 def test_tapes_can_reverse_and_duplicate(name):
     task, program = PROGRAMS[name]
     memory = TapeMemory(40, width=1, read_heads=len(program))
-    sequences = task.sample(jax.random.key(0), 20)
+    sequences = jax.jit(task.sample, static_argnums=1)(jax.random.key(0), 20)
+    sequences = jax.tree.map(np.asarray, sequences)
     xs, answering = sequences.inputs, sequences.weights > 0
     ended = xs[..., -1] > 0.5
-    since = jnp.cumsum(ended, axis=0)  # 1 at the first step after the question
-    answered = jnp.cumsum(answering, axis=0)
-    phase = jnp.where(answering, 3 + jnp.minimum(answered, 2), jnp.minimum(since, 3))
-    actions = jnp.array([[memory.actions.index(a) for a in head] for head in program])
-    actions = jax.nn.one_hot(actions.T[phase], len(memory.actions))
+    since = np.cumsum(ended, axis=0)  # 1 at the first step after the question
+    answered = np.cumsum(answering, axis=0)
+    phase = np.where(answering, 3 + np.minimum(answered, 2), np.minimum(since, 3))
+    actions = np.array([[memory.actions.index(a) for a in head] for head in program])
+    actions = np.eye(len(memory.actions), dtype=np.float32)[actions.T[phase]]
 
     def step(before, now):
         (state, reads), (x, question, action) = before, now
@@ -156,10 +161,11 @@ def test_tapes_can_reverse_and_duplicate(name):
         after = memory.step(memory.notice(state, x), MovingInterface(action, values))
         return after, after[1][..., 0].sum(axis=1)
 
-    begin = memory.initial_state((20,)), jnp.zeros((20, len(program), 1))
-    found = jax.lax.scan(step, begin, (xs, ~ended, actions))[1]
-    asked = np.asarray(answering)
-    np.testing.assert_array_equal(np.asarray(found > 0)[asked], task.solve(sequences)[asked])
+    begin = memory.initial_state((20,)), np.zeros((20, len(program), 1), np.float32)
+    scanned = jax.jit(lambda begin, given: jax.lax.scan(step, begin, given)[1])
+    found = np.asarray(scanned(begin, (xs, ~ended, actions)))
+    assert answering.any()
+    np.testing.assert_array_equal((found > 0)[answering], task.solve(sequences)[answering])
 
 
 @pytest.mark.parametrize(

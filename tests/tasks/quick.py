@@ -18,5 +18,14 @@ def draw(task, batch, seed=0, data=()):
 
 
 @functools.partial(jax.jit, static_argnums=0, compiler_options=QUICK)
+def sequences_at(task, indices, data):
+    return task.batch_at(indices, data)
+
+
+def batch_at(task, indices, data):
+    return jax.tree.map(np.asarray, sequences_at(task, np.asarray(indices), data))
+
+
+@functools.partial(jax.jit, static_argnums=0, compiler_options=QUICK)
 def measure(task, outputs, batch):
     return task.metrics(outputs, batch)

@@ -3,9 +3,9 @@
 import os
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 import pytest
+from quick import batch_at
 
 from tapehead.cells import Linear
 from tapehead.errors import UserError
@@ -29,7 +29,7 @@ def test_made_up_music_conforms(rolls):
 
 
 def test_every_step_is_asked_after_all_before_it(rolls):
-    batch = JsbChorales().batch_at(jnp.arange(4), gather(rolls))
+    batch = batch_at(JsbChorales(), range(4), gather(rolls))
     assert batch.inputs.shape == (7, 4, 88)
     for lane, roll in enumerate(rolls):
         steps = len(roll)
@@ -43,8 +43,8 @@ def test_every_step_is_asked_after_all_before_it(rolls):
 def test_parts_cover_a_piece_and_go_on_from_the_step_before(rolls):
     data = gather(rolls, 3)
     assert data.lengths.tolist() == [3, 3, 3, 1, 1, 3, 2]
-    batch = Nottingham().batch_at(jnp.arange(7), data)
-    parts = [np.asarray(batch.targets)[: data.lengths[i], i] for i in range(7)]
+    batch = batch_at(Nottingham(), range(7), data)
+    parts = [batch.targets[: data.lengths[i], i] for i in range(7)]
     np.testing.assert_array_equal(np.concatenate(parts), np.concatenate(rolls))
     np.testing.assert_array_equal(batch.inputs[0, 2], rolls[1][2])
     np.testing.assert_array_equal(batch.inputs[0, 3], rolls[1][5])
@@ -102,7 +102,7 @@ def test_the_published_pieces():
 
 def test_the_report_shows_target_and_output_where_nobody_knows_the_best(rolls):
     task = JsbChorales()
-    batch = task.batch_at(jnp.array([1]), gather(rolls))
+    batch = batch_at(task, [1], gather(rolls))
     sequence = jax.tree.map(lambda x: x[:, 0], batch)
     panels = answer_panels(task, sequence, np.zeros((7, 88), np.float32))
     assert [panel["title"] for panel in panels] == ["Target", "Output: probability of a 1"]

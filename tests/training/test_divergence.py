@@ -9,6 +9,15 @@ Copy = TASKS["copy"]
 sample, loss = Copy.sample, Copy.loss
 
 
+@pytest.fixture(autouse=True, scope="module")
+def few_sizes():
+    """What is evaluated beside the task itself does not matter here."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Copy, "sizes", (3,))
+        patch.setattr(Copy, "evaluations", lambda self: {"short": self.resized(1)})
+        yield
+
+
 def diverges(folder, config):
     """The message of a run that diverges, and the run."""
     run, notes = Run.create(folder, config), Notes()

@@ -100,17 +100,30 @@ def alike(sentence: str, one: Any, other: Any) -> None:
 
 def _plain(x: Any) -> np.ndarray:
     """The numbers of an array, random keys included."""
-    x = jnp.asarray(x)
     if jnp.issubdtype(x.dtype, jax.dtypes.prng_key):
         x = jax.random.key_data(x)
     return np.asarray(x, np.float64)
 
 
-def _inputs(input_size: int, tokens: bool, time: int, batch: tuple[int, ...]) -> Array:
+def _in_numpy(tree: Any) -> Any:
+    """The tree in NumPy, which compiles nothing to look at a part; random keys stay as they are."""
+
+    def moved(x: Any) -> Any:
+        return x if jnp.issubdtype(x.dtype, jax.dtypes.prng_key) else np.asarray(x)
+
+    return jax.tree.map(moved, tree)
+
+
+def _looked_at(function: Callable[..., Any]) -> Callable[..., Any]:
+    """The function with its results in NumPy."""
+    return lambda *given: _in_numpy(function(*given))
+
+
+def _inputs(input_size: int, tokens: bool, time: int, batch: tuple[int, ...]) -> np.ndarray:
     generator = np.random.default_rng(0)
     if tokens:
-        return jnp.asarray(generator.integers(0, input_size, (time, *batch)), jnp.int32)
-    return jnp.asarray(generator.normal(size=(time, *batch, input_size)), jnp.float32)
+        return generator.integers(0, input_size, (time, *batch), np.int32)
+    return generator.normal(size=(time, *batch, input_size)).astype(np.float32)
 
 
 def _form(tree: Any) -> Any:
@@ -126,7 +139,7 @@ def _taken(cell: Cell, state: State, x: Array) -> tuple[State, Array]:
     return state, ys[0]
 
 
-def _check_shapes(cell: Cell, x: Array, batch: tuple[int, ...]) -> None:
+def _check_shapes(cell: Cell, x: np.ndarray, batch: tuple[int, ...]) -> None:
     where = f"with batch axes {batch}"
     with promise(f"initial_state, step, restart, penalty, metrics and observe work {where}"):
         state = jax.eval_shape(partial(cell.initial_state, batch))
@@ -162,7 +175,7 @@ def _check_shapes(cell: Cell, x: Array, batch: tuple[int, ...]) -> None:
     assert all(isinstance(name, str) for name in shown), f"observe names what it shows: {shown}"
 
 
-def _check_float64(cell: Cell, x: Array) -> None:
+def _check_float64(cell: Cell, x: np.ndarray) -> None:
     def widened(tree: Any) -> Any:
         def widen(leaf: Any) -> Any:
             return leaf.astype(jnp.float64) if eqx.is_inexact_array(leaf) else leaf
@@ -195,7 +208,7 @@ def _check_refusal(cell: Cell, input_size: int) -> None:
         )
 
 
-def _check_no_step(cell: Cell, x: Array) -> None:
+def _check_no_step(cell: Cell, x: np.ndarray) -> None:
     try:
         jax.eval_shape(cell.step, cell.initial_state(()), x)
     except UserError:
@@ -215,16 +228,16 @@ def _uses_key(cell: Cell) -> bool:
 class _Numbers:
     """The checks that compute; few functions and shapes, so that little is compiled."""
 
-    def __init__(self, cell: Cell, xs: Array):
+    def __init__(self, cell: Cell, xs: np.ndarray):
         self.cell = cell
         self.xs = xs
         self.lanes = [np.unravel_index(n, BATCH) for n in range(2)]
-        self.whole = jnp.ones(xs.shape[: 1 + len(BATCH)], bool)
-        self.never = jnp.zeros_like(self.whole)
-        self.short = jax.jit(lambda cell, state, xs: cell.unroll(state, xs))
+        self.whole = np.ones(xs.shape[: 1 + len(BATCH)], bool)
+        self.never = np.zeros_like(self.whole)
+        self.short = _looked_at(jax.jit(lambda cell, state, xs: cell.unroll(state, xs)))
 
         def gradient(plain: bool) -> Callable[..., Any]:
-            def loss(moving: Any, still: Any, mask: Array, starts: Array) -> tuple[Array, Any]:
+            def loss(moving: Any, still: Any, mask: Any, starts: Any) -> tuple[Array, Any]:
                 cell, state, xs = eqx.combine(moving, still)
                 run = partial(scan, cell) if plain else cell.unroll
                 last, ys = run(state, xs, mask=mask, starts=starts)
@@ -232,9 +245,9 @@ class _Numbers:
                 ends = sum((jnp.sum(jnp.sin(x)) for x in floats), start=jnp.zeros((), ys.dtype))
                 return jnp.sum(jnp.cos(3 * ys)) + ends, (last, ys)
 
-            compiled = jax.jit(jax.grad(loss, has_aux=True), static_argnums=())
+            compiled = _looked_at(jax.jit(jax.grad(loss, has_aux=True)))
 
-            def call(state: State, mask: Array, starts: Array) -> Any:
+            def call(state: State, mask: np.ndarray, starts: np.ndarray) -> Any:
                 moving, still = eqx.partition((self.cell, state, self.xs), eqx.is_inexact_array)
                 return compiled(moving, still, mask, starts)
 
@@ -242,13 +255,12 @@ class _Numbers:
 
         self.unroll = gradient(plain=False)
         self.scan = gradient(plain=True)
-        self.step = jax.jit(guarded_step)
+        self.step = _looked_at(jax.jit(guarded_step))
 
     def check(self, key: PRNGKeyArray | None) -> None:
         """Everything that holds with and without a key."""
         mode = "" if key is None else " in training mode"
-        state = self.cell.initial_state(BATCH, key=key)
-        again = self.cell.initial_state(BATCH, key=key)
+        state, again = (_in_numpy(self.cell.initial_state(BATCH, key=key)) for _ in range(2))
         alike(f"the same key gives the same initial state{mode}", state, again)
         with promise(f"unroll and its gradient work{mode}"):
             _, whole = self.unroll(state, self.whole, self.never)
@@ -259,8 +271,8 @@ class _Numbers:
     def check_routes(self, state: State, mode: str) -> None:
         """Steps, unroll and scan; a mask with holes and a start in the middle of them."""
         generator = np.random.default_rng(1)
-        mask = jnp.asarray(generator.random(self.whole.shape) < 0.7)
-        starts = jnp.asarray(generator.random(self.whole.shape) < 0.3)
+        mask = generator.random(self.whole.shape) < 0.7
+        starts = generator.random(self.whole.shape) < 0.3
         slope, (last, ys) = self.unroll(state, mask, starts)
         for path, leaf in jax.tree_util.tree_leaves_with_path(slope):
             where = jax.tree_util.keystr(path)
@@ -277,9 +289,9 @@ class _Numbers:
                 stepped, y = self.step(self.cell, stepped, x, m, s)
                 outputs.append(y)
         sentence = f"unroll is equal to stepping one by one under a mask and starts{mode}"
-        alike(sentence, (last, ys), (stepped, jnp.stack(outputs)))
+        alike(sentence, (last, ys), (stepped, np.stack(outputs)))
 
-    def check_lanes(self, state: State, whole: tuple[State, Array], mode: str) -> None:
+    def check_lanes(self, state: State, whole: tuple[State, np.ndarray], mode: str) -> None:
         """A lane by itself, in two calls, without mask and starts."""
         for lane in self.lanes:
             xs = self.xs[:, *lane]
@@ -291,30 +303,32 @@ class _Numbers:
                 (last, ys),
             )
 
-    def read(self, state: State, xs: Array) -> tuple[State, Array]:
+    def read(self, state: State, xs: np.ndarray) -> tuple[State, np.ndarray]:
         """The sequence in two calls, or in one where it must be read whole."""
         if reads_whole(self.cell):
             return self.short(self.cell, state, xs)
         middle, early = self.short(self.cell, state, xs[:HALF])
         last, late = self.short(self.cell, middle, xs[HALF:])
-        return last, jnp.concatenate([early, late])
+        return last, np.concatenate([early, late])
 
-    def check_padding(self, state: State, whole: tuple[State, Array], mode: str) -> None:
+    def check_padding(self, state: State, whole: tuple[State, np.ndarray], mode: str) -> None:
         """One lane all padding, one padded at the end, the others whole."""
         empty, padded = self.lanes
-        mask = self.whole.at[:, *empty].set(False).at[HALF:, *padded].set(False)
+        mask = self.whole.copy()
+        mask[:, *empty] = mask[HALF:, *padded] = False
         _, (last, ys) = self.unroll(state, mask, self.never)
         alike(
             f"a lane that is all padding leaves the state untouched{mode}",
             _lane(last, empty),
             _lane(state, empty),
         )
-        zeros = np.where(np.asarray(mask)[..., None], np.zeros_like(ys), ys)
+        zeros = np.where(mask[..., None], np.zeros_like(ys), ys)
         assert not zeros.any(), f"the output on padding is zero{mode}"
         sentence = f"a padded sequence gives what the unpadded one gives{mode}"
         short = self.short(self.cell, _lane(state, padded), self.xs[:HALF, *padded])
         alike(sentence, (_lane(last, padded), ys[:HALF, *padded]), short)
-        with_start = self.never.at[1, *empty].set(True)
+        with_start = self.never.copy()
+        with_start[1, *empty] = True
         if not mode:
             _, (last, _) = self.unroll(whole[0], mask, with_start)
             alike(
@@ -326,17 +340,18 @@ class _Numbers:
     def check_packed(self) -> None:
         """Two sequences end to end, beginning in the middle of another."""
         _, (before, _) = self.unroll(self.cell.initial_state(BATCH), self.whole, self.never)
-        starts = self.never.at[0].set(True).at[HALF].set(True)
+        starts = self.never.copy()
+        starts[[0, HALF]] = True
         _, (last, ys) = self.unroll(before, self.whole, starts)
         lane = self.lanes[1]
         xs = self.xs[:, *lane]
-        fresh = self.cell.initial_state(())
+        fresh = _in_numpy(self.cell.initial_state(()))
         _, early = self.short(self.cell, fresh, xs[:HALF])
         ended, late = self.short(self.cell, fresh, xs[HALF:])
         alike(
             "sequences packed with starts give what each gives by itself",
             (_lane(last, lane), ys[:, *lane]),
-            (ended, jnp.concatenate([early, late])),
+            (ended, np.concatenate([early, late])),
         )
 
     def check_stacked(self, make_cell: Callable[[PRNGKeyArray], Cell]) -> None:
@@ -352,7 +367,7 @@ class _Numbers:
             return cell.unroll(cell.initial_state(()), xs)
 
         with promise("cells can be stacked and run under vmap"):
-            stacked = jax.jit(partial(eqx.filter_vmap(run, axis_size=2)))(arrays)
+            stacked = _looked_at(jax.jit(partial(eqx.filter_vmap(run, axis_size=2))))(arrays)
         for position, cell in enumerate(cells):
             alike(
                 "a cell under vmap gives what it gives by itself",

@@ -66,6 +66,25 @@ def unroll(memory: Memory, state: MemoryState, flats: Any) -> tuple[MemoryState,
 jitted_unroll = jax.jit(unroll)
 
 
+@jax.jit
+def values_and_gradients(memory: Memory, state: MemoryState, flats: Any) -> Any:
+    """What `unroll` gives, and the gradients of its sum by memory, state and interfaces."""
+    moving, still = split(state)
+
+    def value(memory: Memory, moving: list[Array], flats: Any) -> tuple[Array, Any]:
+        after, reads = unroll(memory, join(state, moving, still), flats)
+        held = [jnp.sum(leaf) for leaf in split(after)[0]]
+        return jnp.sum(reads) + sum(held), (after, reads)
+
+    gradients, values = jax.grad(value, (0, 1, 2), has_aux=True)(memory, moving, flats)
+    return values, gradients
+
+
+def in_numpy(tree: Any) -> Any:
+    """The same in NumPy, which compiles nothing for what is looked at."""
+    return jax.tree.map(np.asarray, tree)
+
+
 def check_shapes(memory: Memory) -> None:
     """Batch axes lead everywhere, and a step keeps the state's structure, shapes and types."""
     for batch in ((), (3,), (2, 3)):
@@ -110,8 +129,10 @@ def assert_close(what: str, one: Any, other: Any, tolerance: float = 1e-4) -> No
 def check_lanes(memory: Memory) -> None:
     """A batch, `vmap` and one sequence at a time agree."""
     flats = interfaces(memory, BATCH)
-    together = jitted_unroll(memory, memory.initial_state(BATCH), flats)
-    again = jitted_unroll(memory, memory.initial_state(BATCH), flats)
+    together, again = (
+        in_numpy(values_and_gradients(memory, memory.initial_state(BATCH), flats)[0])
+        for _ in range(2)
+    )
     for a, b in zip(jax.tree.leaves(together), jax.tree.leaves(again), strict=True):
         assert np.array_equal(a, b), "step: the same arguments gave two results"
     mapped = jax.jit(jax.vmap(unroll, in_axes=(None, 0, 1), out_axes=(0, 1)))(
@@ -125,23 +146,10 @@ def check_lanes(memory: Memory) -> None:
 
 def check_finite(memory: Memory, extreme: float) -> None:
     """No infinity and no NaN, in values and gradients."""
-
-    @jax.jit
-    def values_and_gradients(memory: Memory, state: MemoryState, flats: Array) -> Any:
-        moving, still = split(state)
-
-        def value(memory: Memory, moving: list[Array], flats: Array) -> tuple[Array, Any]:
-            after, reads = unroll(memory, join(state, moving, still), flats)
-            held = [jnp.sum(leaf) for leaf in split(after)[0]]
-            return jnp.sum(reads) + sum(held), (after, reads)
-
-        gradients, values = jax.grad(value, (0, 1, 2), has_aux=True)(memory, moving, flats)
-        return values, gradients
-
     random = interfaces(memory, BATCH)
     signs = np.sign(random)
-    start = memory.initial_state(BATCH)
-    zero = jax.tree.map(jnp.zeros_like, start)
+    start = in_numpy(memory.initial_state(BATCH))
+    zero = jax.tree.map(np.zeros_like, start)
     inputs = {
         "an interface of zeros": 0 * random,
         "a random interface": random,
@@ -181,16 +189,17 @@ def check_float64(memory: Memory) -> None:
     """With parameters, state and interface in float64, so is everything; the numbers agree."""
     flats = interfaces(memory, BATCH)
     # Of slots that are alike, as at the beginning, rounding may choose others; so these are not.
-    moving, floating = split(memory.initial_state(BATCH))
+    fresh = in_numpy(memory.initial_state(BATCH))
+    moving, floating = split(fresh)
     generator = np.random.default_rng(1)
     moved = [leaf + generator.uniform(0, 0.1, leaf.shape).astype(leaf.dtype) for leaf in moving]
-    start = join(memory.initial_state(BATCH), moved, floating)
-    single = jitted_unroll(memory, start, flats)
+    start = join(fresh, moved, floating)
+    single, _ = values_and_gradients(memory, start, flats)
     with jax.enable_x64(True):
 
         def widen(tree: Any) -> Any:
             moving, floating = split(tree)
-            return join(tree, [leaf.astype(jnp.float64) for leaf in moving], floating)
+            return join(tree, [leaf.astype(np.float64) for leaf in moving], floating)
 
         wide, state = widen(memory), widen(start)
         flats = flats.astype(np.float64)
@@ -236,7 +245,7 @@ def check_in_cell(memory: Memory) -> None:
         lambda state, xs, mask, starts: cell.unroll(state, xs, mask=mask, starts=starts)
     )
     here = np.ones((STEPS, *batch), bool)
-    state, ys = unroll(cell.initial_state(batch), xs, here, ~here)
+    state, ys = in_numpy(unroll(in_numpy(cell.initial_state(batch)), xs, here, ~here))
     assert ys.shape == (STEPS, *batch, 2), f"outputs: shape {ys.shape}"
 
     kept, nothing = unroll(state, xs, ~here, ~here)
@@ -252,4 +261,4 @@ def check_in_cell(memory: Memory) -> None:
     mixed = np.array([True, False])
     half, _ = unroll(state, xs, here & mixed, ~here)
     moved, _ = unroll(state, xs, here, ~here)
-    assert_close("one lane padded: ", half, select(jnp.asarray(mixed), moved, state))
+    assert_close("one lane padded: ", half, jax.jit(select)(mixed, moved, state))
