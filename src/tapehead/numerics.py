@@ -119,6 +119,8 @@ def allocation(usage: Float[Array, "*batch slots"]) -> Float[Array, "*batch slot
     used = ALLOCATION_EPSILON + (1 - ALLOCATION_EPSILON) * usage
     mine, other = usage[..., :, None], usage[..., None, :]
     number = jnp.arange(usage.shape[-1])
-    before = (other < mine) | ((other == mine) & (number[None, :] < number[:, None]))
+    # No slot comes before itself, even where a compiler rounds the two copies of u differently.
+    first, later = number[None, :] < number[:, None], number[None, :] > number[:, None]
+    before = (first & (other <= mine)) | (later & (other < mine))
     logs = jnp.where(before, jnp.log(used)[..., None, :], jnp.zeros((), usage.dtype))
     return (1 - used) * jnp.exp(jnp.sum(logs, axis=-1))
