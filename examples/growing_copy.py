@@ -13,6 +13,7 @@ approximation for real time recurrent learning" (2020).
 """
 
 import argparse
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -42,7 +43,8 @@ RULES = {
 def lengths(folder, config):
     """Of every seed's network, the length that it came to."""
     run = Run.open(folder) if folder.exists() else Run.create(folder, config)
-    train(run)
+    if train(run).outcome == "stopped":
+        sys.exit("stopped; the same command goes on")
     lines = [line for line in run.metrics() if line["kind"] == "train"]
     return sorted(int(level) for level in lines[-1]["metrics"]["level"])
 

@@ -11,6 +11,7 @@ time for recurrent neural networks" (2016), section 3, at the sizes of the table
 """
 
 import argparse
+import sys
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
@@ -129,7 +130,8 @@ def config_of(name, recipe, settings, seeds, updates, curriculum):
 def trained(folder, config):
     """The networks of a run, which is begun or continued."""
     run = Run.open(folder) if folder.exists() else Run.create(folder, config)
-    train(run)
+    if train(run).outcome == "stopped":
+        sys.exit("stopped; the same command goes on")
     return [run.model(seed) for seed in range(run.config.seeds)]
 
 
