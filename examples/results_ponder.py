@@ -180,12 +180,14 @@ def drawn(results, axis):
             np.repeat(costs, errors.shape[1]), errors.ravel(), ".", color="#0067a8", alpha=0.5
         )
         left.set_xscale("log")
-    for name in (name for name in results if not name.startswith("act")):
+    for number, name in enumerate(name for name in results if not name.startswith("act")):
         label = name.replace("none", "one sub-step").replace("repeat", "always")
         style = ":" if name.startswith("repeat") else "--"
-        left.axhline(100 * np.median(results[name][0][0]), ls=style, color="#b8541a", label=label)
+        left.axhline(
+            100 * np.median(results[name][0][0]), ls=style, color=f"C{number + 1}", label=label
+        )
     left.set(
-        xlabel="τ, the cost of a sub-step", ylabel="sequences with a mistake, %", ylim=(0, 100)
+        xlabel="τ, the cost of a sub-step", ylabel="sequences with a mistake, %", ylim=(-2, 100)
     )
     left.legend()
     for cost in costs:
