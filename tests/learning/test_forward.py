@@ -87,7 +87,7 @@ SELECTING = ("dam", "sam", "sdnc", "tape-rnn")
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", MODELS)
+@pytest.mark.parametrize("name", [name for name in MODELS if name != "resnet"])  # needs an image
 def test_rtrl_and_snap_of_many_steps_are_exact_for_every_model(x64, name):
     model = small(name)
     exact = by_jax(model, batch_of())[0]

@@ -98,8 +98,9 @@ def lane_of(state: State, axes: int) -> State:
 
 def begin_like(model: Cell, state: State) -> State:
     """The initial state of one sequence, in training mode if `state` is."""
-    without = jax.eval_shape(lambda: model.initial_state(()))
-    same = jax.tree.structure(without) == jax.tree.structure(state)
+    leaves, tree = jax.tree.flatten(jax.eval_shape(lambda: model.initial_state(())))
+    kept, wanted = jax.tree.flatten(state)
+    same = tree == wanted and [x.shape for x in leaves] == [x.shape for x in kept]
     return model.initial_state((), key=None if same else jax.random.key(0))
 
 
