@@ -13,14 +13,16 @@ import numpy as np
 
 from tapehead.training import Run
 
-COUNTS = {"odd_error": "odd digits of 5", "threes_error": "threes of 25"}
+COUNTS = "odd_error", "threes_error"
 
 
 def curves(folder):
-    """Updates, and by count the errors of every seed's network."""
-    lines = [line for line in Run.open(folder).metrics() if line["kind"] == "train"]
+    """T, updates, and of both counts the errors of every seed's network."""
+    run = Run.open(folder)
+    lines = [line for line in run.metrics() if line["kind"] == "train"]
     updates = np.array([line["update"] for line in lines])
-    return updates, {c: np.array([line["metrics"][c] for line in lines]) for c in COUNTS}
+    errors = [np.array([line["metrics"][count] for line in lines]) for count in COUNTS]
+    return run.config.task.period, updates, errors
 
 
 def main(*runs, plot):
@@ -34,16 +36,18 @@ def main(*runs, plot):
     axes = figure.subplots(2, 2, sharex="col", sharey="row")
     for number, run in enumerate(runs):
         name, folder, seconds = run.split("=")
-        updates, errors = curves(folder)
-        for row, (count, what) in zip(axes, COUNTS.items(), strict=True):
-            mean = errors[count].mean(axis=1)
-            low, high = errors[count].min(axis=1), errors[count].max(axis=1)
+        period, updates, errors = curves(folder)
+        digits = period * period
+        for row, error, what in zip(
+            axes, errors, (f"odd digits of {period}", f"threes of {digits}"), strict=True
+        ):
+            mean, low, high = error.mean(axis=1), error.min(axis=1), error.max(axis=1)
             for axis, scale in zip(row, (1, float(seconds)), strict=True):
                 axis.plot(scale * updates, mean, color=f"C{number}", label=name)
                 axis.fill_between(scale * updates, low, high, color=f"C{number}", alpha=0.2, lw=0)
             row[0].set(ylabel=f"squared error, {what}", ylim=0)
             print(f"{name:16}{what:18}{mean[-1]:8.3f}   {low[-1]:.3f} to {high[-1]:.3f}")
-    axes[1, 0].set(xlabel="updates, each of 32 sequences of 25 digits")
+    axes[1, 0].set(xlabel="updates, each of 32 sequences")
     axes[1, 1].set(xlabel="seconds of one processor")
     axes[0, 0].legend()
     figure.savefig(plot, metadata={"Date": None})
