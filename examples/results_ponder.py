@@ -53,7 +53,7 @@ RECIPES = {
         {"batch": 16, "updates": 30_000, "curriculum_threshold": 0.1},
         repeats=12,
         most=24,
-        costs=(0.1, 0.01, 0.001, 0.0001),
+        costs=(0.1, 0.03, 0.01, 0.001),
         curriculum="one-more",
         held_back=False,
     ),
@@ -69,10 +69,11 @@ RECIPES = {
     "addition": Recipe(
         {"digits": 3},
         "lstm",
-        {"batch": 32, "updates": 20_000, "curriculum_threshold": 0.1},
-        repeats=6,
-        most=12,
+        {"batch": 32, "updates": 100_000, "curriculum_threshold": 0.1},
+        repeats=4,
+        most=4,
         costs=(0.01, 0.001),
+        held_back=False,
     ),
     "sort": Recipe(
         {"numbers": 8},
